@@ -1,0 +1,1 @@
+"""The reference server: the four designs of the note, each a profile."""

@@ -1,0 +1,98 @@
+"""Mutants of history/*, and the database id that leaks into history."""
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import select
+from starlette.requests import Request
+from starlette.types import ASGIApp
+
+from reference_server.components import Components
+from reference_server.core import validation
+from reference_server.core.message import Json, Value
+from reference_server.mutants.registry import mutant
+from reference_server.profiles.broadcast import BroadcastApi
+from reference_server.store import Store
+from reference_server.web import answer
+
+
+@mutant("history-leaks-rows", "init/no-database-ids")
+def history_leaks_rows(parts: Components) -> Components:
+    """The values of history pages hold the database id."""
+
+    class Leaking(Store):
+        def page(self, before_ms: int, size: int) -> list[Value]:
+            columns = select(self.table.c.created_at, self.table.c.id)
+            with self.transaction() as connection:
+                rows = {row[0]: row[1] for row in connection.execute(columns)}
+            page = super().page(before_ms, size)
+            return [_Leaky.of(value, rows[value.created_at]) for value in page]
+
+    return replace(parts, store=Leaking)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Leaky(Value):
+    row: int
+
+    @classmethod
+    def of(cls, value: Value, row: int) -> "_Leaky":
+        return cls(
+            author=value.author,
+            text=value.text,
+            created_at=value.created_at,
+            updated_at=value.updated_at,
+            nonce=value.nonce,
+            row=row,
+        )
+
+    def wire(self) -> Json:
+        return Value.wire(self) | {"id": self.row}
+
+
+@mutant("history-coarse-times", "history/pages")
+def history_coarse_times(parts: Components) -> Components:
+    """Paging compares whole seconds, so that messages of the same second as a page's
+    edge are lost."""
+
+    class Coarse(Store):
+        def page(self, before_ms: int, size: int) -> list[Value]:
+            return super().page(before_ms // 1000 * 1000, size)
+
+    return replace(parts, store=Coarse)
+
+
+@mutant("history-newest-first", "history/pages")
+def history_newest_first(parts: Components) -> Components:
+    """A history page lists the newest message first."""
+
+    class Reversed(Store):
+        def page(self, before_ms: int, size: int) -> list[Value]:
+            return super().page(before_ms, size)[::-1]
+
+    return replace(parts, store=Reversed)
+
+
+@mutant("history-skips-edge", "history/pages")
+def history_skips_edge(parts: Components) -> Components:
+    """A history page lacks its newest message."""
+
+    class Skipping(Store):
+        def page(self, before_ms: int, size: int) -> list[Value]:
+            return super().page(before_ms, size)[:-1]
+
+    return replace(parts, store=Skipping)
+
+
+@mutant("history-with-ids", "history/not-interactive")
+def history_with_ids(parts: Components) -> Components:
+    """The messages of a history page carry ids."""
+
+    class Numbered(BroadcastApi):
+        async def history(self, request: Request) -> ASGIApp:
+            query = request.query_params.get("loadFrom")
+            page = await self.service.page(validation.parse_load_from(query))
+            numbered = enumerate(page, start=1)
+            messages = [{"id": each, "value": value.wire()} for each, value in numbered]
+            return answer({"messages": messages})
+
+    return replace(parts, broadcast_api=Numbered)

@@ -1,0 +1,31 @@
+"""Mutants of load/*."""
+
+from dataclasses import replace
+
+from reference_server.components import Components
+from reference_server.connections import Connection
+from reference_server.mutants.registry import mutant
+from reference_server.profiles.broadcast import Broadcast
+
+
+@mutant("unbounded-queue", "load/slow-reader")
+def unbounded_queue(parts: Components) -> Components:
+    """A client that does not read is never ended; its queue grows for ever."""
+
+    class Unbounded(Connection):
+        def __init__(self, *, connection_id: str, queue_limit: int) -> None:
+            super().__init__(connection_id=connection_id, queue_limit=queue_limit)
+            self.queue_limit = 1 << 60
+
+    return replace(parts, connection=Unbounded)
+
+
+@mutant("fixed-retry", "load/herd")
+def fixed_retry(parts: Components) -> Components:
+    """`retry` is the same for every client."""
+
+    class Fixed(Broadcast):
+        def retry_ms(self) -> int | None:
+            return self.settings.retry_ms
+
+    return replace(parts, broadcast=Fixed)

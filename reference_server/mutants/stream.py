@@ -1,0 +1,153 @@
+"""Mutants of stream/*."""
+
+import asyncio
+from dataclasses import replace
+
+from reference_server.components import Components
+from reference_server.connections import Connection
+from reference_server.core.event_log import Event
+from reference_server.core.frames import Frames
+from reference_server.core.resume import Decision, Resume
+from reference_server.mutants.registry import mutant
+from reference_server.profiles.broadcast import Broadcast
+from reference_server.stream import Emit, EventStream, Headers, Opening
+
+REGISTRATION_DELAY_S = 0.15
+
+
+@mutant("content-type-plain", "stream/content-type")
+def content_type_plain(parts: Components) -> Components:
+    """Streams are sent as text/plain."""
+
+    class Plain(EventStream):
+        def headers(self) -> Headers:
+            plain = (b"content-type", b"text/plain; charset=utf-8")
+            return [plain, *super().headers()[1:]]
+
+    return replace(parts, stream=Plain)
+
+
+@mutant("data-not-utf8", "stream/content-type")
+def data_not_utf8(parts: Components) -> Components:
+    """Event data with characters beyond ASCII holds bytes that are not UTF-8."""
+
+    class Broken(Frames):
+        def event(self, cursor: str, event: Event) -> bytes:
+            frame = super().event(cursor, event)
+            return bytes(0xFF if byte >= 0xC0 else byte for byte in frame)
+
+    return replace(parts, frames=Broken)
+
+
+@mutant("no-ping-on-resume", "stream/first-frame-ping")
+def no_ping_on_resume(parts: Components) -> Components:
+    """Resumed streams get no ping frame (and are not watched for pings)."""
+
+    class Silent(Broadcast):
+        def opening(self, connection: Connection, decision: Decision) -> Opening:
+            opening = super().opening(connection, decision)
+            if not isinstance(decision, Resume):
+                return opening
+            self.connections.forget(connection)
+            return replace(opening, ping=self.frames.keepalive)
+
+    return replace(parts, broadcast=Silent)
+
+
+@mutant("ping-after-replay", "stream/first-frame-ping")
+def ping_after_replay(parts: Components) -> Components:
+    """The ping frame comes after the replayed events."""
+
+    class Late(EventStream):
+        async def run(self, emit: Emit) -> None:
+            if self.opening.reset is not None:
+                await super().run(emit)
+                return
+            await self.replay(emit)
+            await emit(self.opening.ping)
+            await self.live(emit)
+
+    return replace(parts, stream=Late)
+
+
+@mutant("ping-without-interval", "stream/first-frame-ping")
+def ping_without_interval(parts: Components) -> Components:
+    """The ping frame names the connection but no interval."""
+
+    class Bare(Frames):
+        def ping(
+            self,
+            connection_id: str,
+            interval_ms: int,  # noqa: ARG002 - leaving it out is the bug
+            *,
+            cursor: str | None = None,
+            retry_ms: int | None = None,
+        ) -> bytes:
+            data = {"id": connection_id}
+            return self.block("ping", data, cursor=cursor, retry_ms=retry_ms)
+
+    return replace(parts, frames=Bare)
+
+
+@mutant("late-registration", "stream/registered-before-ping")
+def late_registration(parts: Components) -> Components:
+    """The connection joins the channel 150 ms after its ping frame; what is committed
+    in between is lost to it."""
+
+    class Late(Broadcast):
+        def register(self, connection: Connection) -> None:
+            self.connections.register(connection)
+            loop = asyncio.get_running_loop()
+            loop.call_later(REGISTRATION_DELAY_S, self.join, connection)
+
+        def join(self, connection: Connection) -> None:
+            if not connection.ended:
+                self.channel.join(connection)
+
+    return replace(parts, broadcast=Late)
+
+
+@mutant("no-stream-headers", "stream/no-store")
+def no_stream_headers(parts: Components) -> Components:
+    """Streams lack Cache-Control and X-Accel-Buffering."""
+    return replace(parts, stream=_without(b"cache-control", b"x-accel-buffering"))
+
+
+@mutant("no-accel-header", "stream/no-store")
+def no_accel_header(parts: Components) -> Components:
+    """Streams lack X-Accel-Buffering only."""
+    return replace(parts, stream=_without(b"x-accel-buffering"))
+
+
+def _without(*names: bytes) -> type[EventStream]:
+    class Without(EventStream):
+        def headers(self) -> Headers:
+            return [pair for pair in super().headers() if pair[0] not in names]
+
+    return Without
+
+
+@mutant("no-keepalive", "stream/keepalive")
+def no_keepalive(parts: Components) -> Components:
+    """An idle stream stays silent for ever."""
+
+    class Silent(EventStream):
+        async def live(self, emit: Emit) -> None:
+            while not self.connection.ended:
+                frame = await self.connection.take(self.keepalive_s)
+                if frame is not None:
+                    await emit(frame)
+
+    return replace(parts, stream=Silent)
+
+
+@mutant("slow-keepalive", "stream/keepalive")
+def slow_keepalive(parts: Components) -> Components:
+    """Keep-alives come three times too slowly."""
+
+    class Slow(EventStream):
+        async def live(self, emit: Emit) -> None:
+            self.keepalive_s *= 3
+            await super().live(emit)
+
+    return replace(parts, stream=Slow)

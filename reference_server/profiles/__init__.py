@@ -1,0 +1,1 @@
+"""One file per profile of the specification (section 2)."""
