@@ -1,0 +1,1 @@
+"""Unbroken's harness: virtual clients, faults, histories and the oracle."""

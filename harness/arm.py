@@ -1,0 +1,72 @@
+"""What an arm supplies to a world: sockets with faults, a server to start and end.
+
+Everything else - clients, witness, writers, waits, confirmed faults, the history -
+is the same code on every arm.
+"""
+
+from enum import StrEnum
+from typing import Protocol
+
+import httpcore
+
+from harness.core.fault import Close, Fault
+
+
+class How(StrEnum):
+    """How a server's life is ended."""
+
+    TERM = "term"
+    KILL = "kill"
+
+
+class Link(Protocol):
+    """One participant's way to the server; its faults hit nobody else.
+
+    `streams` and `calls` make the sockets of its event streams and of its other
+    requests. With `close` RST every cut of this link is a reset.
+    """
+
+    @property
+    def streams(self) -> httpcore.AsyncNetworkBackend: ...
+
+    @property
+    def calls(self) -> httpcore.AsyncNetworkBackend: ...
+
+    async def apply(self, fault: Fault) -> None:
+        """Begin a fault; raises `HarnessError` when this link cannot carry it out."""
+
+    async def heal(self, fault: Fault) -> None:
+        """End a fault that lasts."""
+
+    async def aclose(self) -> None:
+        """Close every connection and give everything back."""
+
+
+class Network(Protocol):
+    """Makes links; `direct` ones know no faults (witness, writers)."""
+
+    def link(self, *, direct: bool, close: Close) -> Link: ...
+
+
+class Server(Protocol):
+    """The life of the target's process; each step is recorded by the arm."""
+
+    @property
+    def restartable(self) -> bool:
+        """Whether it is ours to start and stop."""
+
+    @property
+    def up(self) -> bool:
+        """Whether it was started and has not ended."""
+
+    async def start(self, *, other_port: bool = False, empty: bool = False) -> None:
+        """Start it and wait until it is ready; raises `CouldNotRun` when it is not."""
+
+    async def stop(self, how: How) -> None:
+        """End it and wait for its exit."""
+
+    async def pause(self) -> None:
+        """Freeze it (SIGSTOP), and see that it is frozen."""
+
+    async def resume(self) -> None:
+        """Let it run on (SIGCONT)."""

@@ -1,0 +1,124 @@
+"""Runs one scenario in one world and leaves a complete history behind."""
+
+import asyncio
+import datetime
+import importlib.metadata
+import platform
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from harness.core.errors import HarnessError, Unreached
+from harness.core.history import FORMAT, VERSION, End, Header, Note
+from harness.core.recorder import Recorder
+from harness.core.target import Profiled, Target
+from harness.world import World
+
+CASE_S = 90.0
+"""No case may take longer, whatever a target or a scenario does."""
+
+Scenario = Callable[[World], Awaitable[None]]
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """What is run: a scenario's name and marks, against one profile of a target."""
+
+    scenario: str
+    title: str
+    requirements: tuple[str, ...]
+    target: Target
+    profile: str
+    arm: str
+    seed: int
+    mutant: str = ""
+
+    @property
+    def profiled(self) -> Profiled:
+        """Paths and limits of the profile under test."""
+        return self.target.profiles[self.profile]
+
+
+class Arm(Protocol):
+    """Makes worlds of one kind."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def world(self, case: Case, recorder: Recorder, folder: Path) -> World:
+        """A world for one case."""
+
+    async def aclose(self) -> None:
+        """Give everything back."""
+
+
+async def run_case(
+    case: Case, scenario: Scenario, *, arm: Arm, path: Path, folder: Path
+) -> None:
+    """Run a case; its history is at `path` afterwards, whatever happened.
+
+    What the target does wrong is in the history. Raises `NotApplicable` when the case
+    cannot exist here; trouble of the harness ends up in the history's `End`.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    recorder = Recorder(path, _header(case), lambda: loop.time() - began)
+    reason = ""
+    try:
+        async with asyncio.timeout(CASE_S):
+            world = await arm.world(case, recorder, folder)
+            await _in_world(world, scenario, recorder)
+    except TimeoutError:
+        reason = f"the case took longer than {CASE_S:g} s"
+    except HarnessError as error:
+        reason = str(error)
+    finally:
+        recorder.add(End, complete=not reason, reason=reason)
+        recorder.close()
+
+
+async def _in_world(world: World, scenario: Scenario, recorder: Recorder) -> None:
+    try:
+        try:
+            await world.start()
+            await scenario(world)
+        except Unreached as error:
+            recorder.add(Note, text=str(error))
+        await _settle(world, recorder)
+    finally:
+        await world.aclose()
+
+
+async def _settle(world: World, recorder: Recorder) -> None:
+    try:
+        await world.settle()
+    except Unreached as error:
+        recorder.add(Note, text=str(error))
+
+
+def _header(case: Case) -> Header:
+    return Header(
+        format=FORMAT,
+        version=VERSION,
+        scenario=case.scenario,
+        title=case.title,
+        requirements=case.requirements,
+        arm=case.arm,
+        seed=case.seed,
+        target=case.target.name,
+        profile=case.profile,
+        limits=case.profiled.limits,
+        tolerances=case.target.tolerances,
+        retry_ms=case.target.retry_ms,
+        mutant=case.mutant,
+        started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+    )
+
+
+def versions() -> dict[str, str]:
+    """What the verdict was reached with."""
+    names = ("unbroken", "httpx", "httpcore", "httpx-sse")
+    found = {name: importlib.metadata.version(name) for name in names}
+    return {"python": platform.python_version(), **found}

@@ -1,0 +1,141 @@
+"""The command line: thin, and quick to say what it can do.
+
+Exit status: 0 conforms, 1 does not conform, 2 bad usage or input, 3 could not run
+(nothing can be said), 130 interrupted.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.core.errors import BadInput, HarnessError
+
+BAD_INPUT, COULD_NOT_RUN, INTERRUPTED = 2, 3, 130
+DEFAULT_JOBS = min(8, 3 * (os.cpu_count() or 1))
+
+_Command = Callable[..., Any]
+
+
+def _chosen(command: _Command) -> _Command:
+    """What is run, against what, and where its results go: `run` and `mutants`."""
+    options = (
+        click.argument("target", default="reference"),
+        click.option("-k", "keyword", metavar="EXPR", help="Only matching scenarios."),
+        click.option(
+            "--requirement",
+            metavar="ID|PATTERN",
+            help="Only scenarios that judge it, such as 'reset/*'.",
+        ),
+        click.option(
+            "--profile", help="Profile; default: the target's first."
+        ),
+        click.option(
+            "--arm", type=click.Choice(["live"]), default="live", show_default=True
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(1, 64),
+            default=DEFAULT_JOBS,
+            show_default=True,
+            help="Cases run at once, each with a server of its own.",
+        ),
+        click.option(
+            "--out",
+            type=click.Path(file_okay=False, path_type=Path),
+            default="unbroken-results",
+            show_default=True,
+            help="Folder for result, report and histories.",
+        ),
+        click.option("--seed", type=int, default=0, show_default=True),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="unbroken")
+def main() -> None:
+    """Conformance and chaos tests for resumable SSE chat servers.
+
+    A TARGET is a TOML file, or the name of one in targets/ (default: reference).
+
+    Exit status: 0 conforms, 1 does not, 2 bad usage or input, 3 could not run,
+    130 interrupted.
+    """
+
+
+@main.command()
+@_chosen
+@click.option("-v", "--verbose", is_flag=True, help="Show passed requirements too.")
+def run(**options: Any) -> None:
+    """Run the scenarios against TARGET, judge it, and write a report."""
+    from harness.commands.run import run as command
+
+    _exit(lambda: command(**options))
+
+
+@main.command()
+@_chosen
+def mutants(**options: Any) -> None:
+    """Run every mutant of TARGET against the scenarios that must catch it."""
+    from harness.commands.mutants import mutants as command
+
+    _exit(lambda: command(**options))
+
+
+@main.command("list")
+@click.option("-k", "keyword", metavar="EXPR", help="Only matching scenarios.")
+@click.option("--requirement", metavar="ID|PATTERN", help="Only what judges it.")
+def list_(**options: Any) -> None:
+    """List scenarios and requirements: what is judged by what."""
+    from harness.commands.listing import listing as command
+
+    _exit(lambda: command(**options))
+
+
+@main.command()
+@click.argument("histories", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write result.json and report.html there too.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show passed requirements too.")
+def judge(**options: Any) -> None:
+    """Judge stored HISTORIES (.jsonl files or folders): the same verdicts again."""
+    from harness.commands.judge import judge as command
+
+    _exit(lambda: command(**options))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def doctor(**options: Any) -> None:
+    """Check everything that a run needs, and say how to mend what is broken."""
+    from harness.commands.doctor import doctor as command
+
+    _exit(lambda: command(**options))
+
+
+def _exit(command: Callable[[], int]) -> None:
+    """Turn harness trouble into one message and a documented exit status."""
+    try:
+        status = command()
+    except BadInput as error:
+        status = _complain(error, BAD_INPUT)
+    except HarnessError as error:
+        status = _complain(error, COULD_NOT_RUN)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        status = INTERRUPTED
+    sys.exit(status)
+
+
+def _complain(error: HarnessError, status: int) -> int:
+    click.echo(f"unbroken: {error}", err=True)
+    return status

@@ -1,0 +1,1 @@
+"""The virtual client: a browser's EventSource and the application around it."""

@@ -1,0 +1,196 @@
+"""The chat's HTTP calls, each an operation in the history."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import msgspec
+
+from harness.client.endings import close_kind
+from harness.core.history import (
+    Answer,
+    CloseKind,
+    F,
+    Fail,
+    Info,
+    Invoke,
+    Ok,
+    Request,
+    headers_of,
+)
+from harness.core.recorder import Recorder
+from harness.core.target import Paths
+
+TIMEOUT_S = 5.0
+BODY_LIMIT = 2_048
+ANSWER_LIMIT = 4 << 20
+
+Completion = Ok | Fail | Info
+
+
+class Calls:
+    """Calls of one participant `who`; none raises for what the target does."""
+
+    def __init__(
+        self, *, http: httpx.AsyncClient, paths: Paths, recorder: Recorder, who: str
+    ) -> None:
+        self._http = http
+        self._paths = paths
+        self._recorder = recorder
+        self._who = who
+
+    async def create(self, *, author: str, text: str, nonce: str) -> Completion:
+        """POST a message."""
+        body = {"author": author, "text": text, "nonce": nonce}
+        return await self._call(
+            F.CREATE, "POST", self._paths.messages, json=body, text=text, nonce=nonce
+        )
+
+    async def update(self, message_id: object, *, text: str) -> Completion:
+        """PATCH a message's text."""
+        return await self._call(
+            F.UPDATE,
+            "PATCH",
+            self._path_of(message_id),
+            json={"text": text},
+            about=str(message_id),
+            text=text,
+        )
+
+    async def delete(self, message_id: object) -> Completion:
+        """DELETE a message."""
+        return await self._call(
+            F.DELETE, "DELETE", self._path_of(message_id), about=str(message_id)
+        )
+
+    async def init(self) -> Completion:
+        """GET the snapshot."""
+        return await self._call(F.INIT, "GET", self._paths.init)
+
+    async def history(self, *, load_from: object, walk: int) -> Completion:
+        """GET the page of messages older than `load_from` (milliseconds)."""
+        return await self._call(
+            F.HISTORY,
+            "GET",
+            self._paths.history,
+            query={"loadFrom": str(load_from)},
+            walk=walk,
+        )
+
+    async def ping(self, connection: str) -> Completion:
+        """POST a ping for a connection id."""
+        return await self._call(
+            F.PING, "POST", self._paths.ping, query={"id": connection}, about=connection
+        )
+
+    async def bad_input(
+        self,
+        label: str,
+        method: str,
+        path: str,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        marker: str = "",
+    ) -> Completion:
+        """Send what must be refused; `marker` may never be stored or sent."""
+        return await self._call(
+            F.BAD_INPUT,
+            method,
+            path,
+            content=content,
+            headers=headers,
+            about=label,
+            text=marker,
+            nonce=marker,
+        )
+
+    def _path_of(self, message_id: object) -> str:
+        return self._paths.message.replace("{id}", str(message_id))
+
+    async def _call(
+        self,
+        f: F,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        content: bytes = b"",
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        **about: Any,
+    ) -> Completion:
+        sent = dict(headers or {})
+        if json is not None:
+            content = msgspec.json.encode(json)
+            sent["Content-Type"] = "application/json"
+        request = Request(
+            method=method,
+            path=path,
+            query=dict(query or {}),
+            body=content[:BODY_LIMIT].decode("utf-8", "backslashreplace"),
+            size=len(content),
+        )
+        invoke = self._recorder.add(
+            Invoke, who=self._who, f=f, request=request, **about
+        )
+        outgoing = self._http.build_request(
+            method, path, params=query, content=content, headers=sent
+        )
+        return await self._complete(invoke, outgoing)
+
+    async def _complete(self, invoke: Invoke, outgoing: httpx.Request) -> Completion:
+        """Answered: by its status. Not answered: never sent, or may have happened."""
+        add = self._recorder.add
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                answer = await self._exchange(outgoing)
+        except TimeoutError:
+            return add(Info, call=invoke.n, error=f"no answer within {TIMEOUT_S} s")
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            kind = close_kind(error)
+            text = f"{kind}: {error}"[:500]
+            if kind is CloseKind.REFUSED:
+                return add(Fail, call=invoke.n, error=text)
+            return add(Info, call=invoke.n, error=text)
+        except BaseException:
+            add(Info, call=invoke.n, error="broken off by the harness")
+            raise
+        if 200 <= answer.status < 300:
+            return add(Ok, call=invoke.n, answer=answer)
+        if 400 <= answer.status < 500:
+            return add(Fail, call=invoke.n, answer=answer)
+        return add(Info, call=invoke.n, answer=answer)
+
+    async def _exchange(self, outgoing: httpx.Request) -> Answer:
+        response = await self._http.send(outgoing, stream=True)
+        try:
+            body, truncated = await _bounded(response)
+        finally:
+            await response.aclose()
+        return Answer(
+            status=response.status_code,
+            headers=headers_of(response.headers),
+            body=body.decode("utf-8", "replace"),
+            truncated=truncated,
+        )
+
+
+async def _bounded(response: httpx.Response) -> tuple[bytes, bool]:
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > ANSWER_LIMIT:
+            return bytes(body[:ANSWER_LIMIT]), True
+    return bytes(body), False
+
+
+def answer_json(completion: Completion) -> Any:
+    """The answer's JSON when it was a success, else None."""
+    if not isinstance(completion, Ok) or completion.answer is None:
+        return None
+    try:
+        return msgspec.json.decode(completion.answer.body)
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,297 @@
+"""The virtual client: a browser tab with the chat application in it.
+
+Rules: docs/protocol.md section 6. The EventSource part keeps the URL that it was made
+with and adds Last-Event-ID when it reconnects; the application part makes a new
+EventSource after an answer that kills the old one, and starts anew after a reset.
+"""
+
+import asyncio
+import random
+from contextlib import aclosing
+from enum import StrEnum
+
+import httpx
+import msgspec
+from httpx_sse import ServerSentEvent
+
+from harness.client.calls import Calls, answer_json
+from harness.client.pinger import Pinger
+from harness.client.stream import Attempt
+from harness.client.view import ChatView, text_of
+from harness.core.recorder import Recorder
+from harness.core.target import Paths
+
+EVENTS = ("create", "update", "delete")
+
+
+class Start(StrEnum):
+    """In which order a client without state loads it (protocol section 6)."""
+
+    SNAPSHOT_FIRST = "snapshot first, then the stream from its cursor"
+    STREAM_FIRST = "stream first, buffered until the snapshot is there"
+
+
+class _After(StrEnum):
+    RESET = "reset"
+    DEAD_SOURCE = "dead source"
+
+
+class VirtualClient:
+    """One tab: `name` in the history, `view` on the screen, `cursor` in its pocket.
+
+    `live` tells that the stream is up (a ping frame was seen on the current
+    connection) and the snapshot is loaded. `resets` counts resets obeyed.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        http: httpx.AsyncClient,
+        calls: Calls,
+        paths: Paths,
+        recorder: Recorder,
+        rng: random.Random,
+        retry_ms: int,
+        limit: int,
+        start: Start = Start.SNAPSHOT_FIRST,
+        pings: bool = True,
+    ) -> None:
+        self.name = name
+        self.calls = calls
+        self.view = ChatView(limit)
+        self.cursor = ""
+        self.resets = 0
+        self.attempt: Attempt | None = None
+        self.connection_id = ""
+        self._seen: set[tuple[str, str, str]] = set()
+        self._http = http
+        self._paths = paths
+        self._recorder = recorder
+        self._rng = rng
+        self._retry_ms = retry_ms
+        self._start = start
+        self._pinger = Pinger(calls, enabled=pings)
+        self._pings = pings
+        self._connected = False
+        self._source_id = ""
+        self._buffer: list[ServerSentEvent] | None = None
+        self._switch = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._snapshot: asyncio.Task[None] | None = None
+        self._runner: asyncio.Task[None] | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether the stream is up and the snapshot loaded."""
+        return self._connected and self._buffer is None
+
+    @property
+    def running(self) -> bool:
+        """Whether the tab is still open."""
+        return self._runner is not None and not self._runner.done()
+
+    def knows(self, event: str, message_id: object, text: str = "") -> bool:
+        """Whether a write reached the tab: its event came, or a snapshot has it."""
+        if (event, str(message_id), text) in self._seen:
+            return True
+        if not self.live:
+            return False
+        shown = self.view.text_of(message_id)
+        return shown is None if event == "delete" else shown == text
+
+    def open(self) -> None:
+        """Open the tab."""
+        self._runner = asyncio.create_task(self._run(), name=f"client {self.name}")
+
+    def switch(self) -> None:
+        """Leave the current connection hanging and make another attempt.
+
+        As a browser does that notices a new network: nothing is closed, nothing is
+        waited for, and no frame that still comes from the old connection counts.
+        """
+        self._connected = False
+        self._switch.set()
+
+    def trouble(self) -> BaseException | None:
+        """An exception of the harness that ended this client, if one did."""
+        for task in (self._runner, self._snapshot, *self._tasks):
+            if task is not None and task.done() and not task.cancelled():
+                error = task.exception()
+                if error is not None:
+                    return error
+        return None
+
+    async def close(self) -> None:
+        """Close the tab; its view stays readable."""
+        self._pinger.stop()
+        self._connected = False
+        tasks = [t for t in (self._runner, self._snapshot, *self._tasks) if t]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            after = await self._life_of_a_source()
+            if after is _After.RESET:
+                self._start_anew()
+            else:
+                await self._wait_retry()
+
+    def _start_anew(self) -> None:
+        """Protocol section 6: on reset clear everything, open a new stream."""
+        self.resets += 1
+        self.view.clear()
+        self.cursor = ""
+        self._start = Start.STREAM_FIRST
+        self._drop_snapshot()
+
+    async def _life_of_a_source(self) -> _After:
+        """One EventSource object: its URL stays, its last event id grows."""
+        query = self.cursor or await self._cursor_of_snapshot()
+        self._source_id = ""
+        while True:
+            if not query and not self._source_id:
+                self._await_snapshot()
+            after = await self._connect(
+                header=self._source_id or None, query=query or None
+            )
+            if after is not None:
+                return after
+            if not self._switch.is_set():
+                await self._wait_retry()
+
+    async def _cursor_of_snapshot(self) -> str:
+        """Load the snapshot before the stream; empty when it gives no cursor."""
+        if self._start is Start.STREAM_FIRST:
+            return ""
+        self._await_snapshot()
+        while True:
+            snapshot = answer_json(await self.calls.init())
+            if isinstance(snapshot, dict):
+                break
+            await self._wait_retry()
+        cursor = snapshot.get("cursor")
+        if not isinstance(cursor, str) or not cursor:
+            return ""
+        self.view.load(snapshot.get("messages"))
+        self.cursor = cursor
+        self._buffer = None
+        return cursor
+
+    async def _connect(self, *, header: str | None, query: str | None) -> _After | None:
+        """One attempt, until it ends, is left hanging, or asks for a new source."""
+        attempt = self.attempt = Attempt(
+            recorder=self._recorder,
+            who=self.name,
+            header=header,
+            query=query,
+            pings=self._pings,
+        )
+        self._switch.clear()
+        reading = asyncio.create_task(self._read(attempt), name=f"read {self.name}")
+        switched = asyncio.create_task(self._switch.wait())
+        try:
+            await asyncio.wait((reading, switched), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            raise
+        finally:
+            switched.cancel()
+        if not reading.done():
+            self._tasks.append(asyncio.create_task(_keep(reading)))
+            return None
+        self._connected = False
+        return reading.result()
+
+    async def _read(self, attempt: Attempt) -> _After | None:
+        async with aclosing(attempt.events(self._http, self._paths.events)) as events:
+            async for event in events:
+                if attempt is not self.attempt or self._switch.is_set():
+                    continue  # left hanging: recorded, no longer ours
+                if event.id:
+                    self.cursor = self._source_id = event.id
+                if event.retry is not None and event.retry >= 0:
+                    self._retry_ms = event.retry
+                if event.data and self._dispatch(event):
+                    return _After.RESET
+        return _After.DEAD_SOURCE if attempt.refused_source else None
+
+    def _dispatch(self, event: ServerSentEvent) -> bool:
+        """Hand one event to the application; True for a reset."""
+        if event.event == "reset":
+            self._connected = False
+            return True
+        if event.event == "ping":
+            self._on_ping(event)
+        elif event.event in EVENTS:
+            self._on_event(event)
+        return False
+
+    def _on_ping(self, event: ServerSentEvent) -> None:
+        self._connected = True
+        self.connection_id = self._pinger.restart(_json(event.data))
+        if self._buffer is not None and self._snapshot is None:
+            self._snapshot = asyncio.create_task(
+                self._load_snapshot(), name=f"snapshot {self.name}"
+            )
+
+    def _on_event(self, event: ServerSentEvent) -> None:
+        if self._buffer is not None:
+            self._buffer.append(event)
+        else:
+            self._apply(event)
+
+    def _apply(self, event: ServerSentEvent) -> None:
+        data = _json(event.data)
+        self.view.apply(event.event, data)
+        if isinstance(data, dict):
+            key = (event.event, str(data.get("id")), text_of(data.get("value")))
+            self._seen.add(key)
+        self._recorder.on_add()
+
+    async def _load_snapshot(self) -> None:
+        while True:
+            snapshot = answer_json(await self.calls.init())
+            if isinstance(snapshot, dict):
+                break
+            await self._wait_retry()
+        self.view.load(snapshot.get("messages"))
+        buffered, self._buffer = self._buffer or [], None
+        for event in buffered:
+            self._apply(event)
+        self._snapshot = None
+        self._recorder.on_add()
+
+    def _await_snapshot(self) -> None:
+        """A stream without a cursor says nothing of the past: load it afresh."""
+        self._drop_snapshot()
+        self._buffer = []
+
+    def _drop_snapshot(self) -> None:
+        if self._snapshot is not None:
+            self._snapshot.cancel()
+            self._snapshot = None
+
+    async def _wait_retry(self) -> None:
+        """Reconnection time with jitter: between half and one and a half times."""
+        await asyncio.sleep(self._retry_ms / 1_000 * self._rng.uniform(0.5, 1.5))
+
+
+async def _keep(reading: "asyncio.Task[_After | None]") -> None:
+    """Let an abandoned connection be recorded until the tab closes."""
+    try:
+        await asyncio.shield(reading)
+    except asyncio.CancelledError:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        raise
+
+
+def _json(data: str) -> object:
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,24 @@
+"""What an exception of httpx says about how a connection ended."""
+
+import httpx
+
+from harness.client.tap import Flood
+from harness.core.history import CloseKind
+
+_PEER_CLOSED = ("peer closed connection", "Server disconnected")
+
+
+def close_kind(error: Exception) -> CloseKind:
+    """The close kind at the client's socket (docs/architecture.md has the table)."""
+    match error:
+        case httpx.ConnectError():
+            return CloseKind.REFUSED
+        case httpx.TimeoutException():
+            return CloseKind.TIMEOUT
+        case httpx.NetworkError():
+            return CloseKind.RST
+        case httpx.RemoteProtocolError() if str(error).startswith(_PEER_CLOSED):
+            return CloseKind.FIN
+        case httpx.ProtocolError() | httpx.DecodingError() | Flood():
+            return CloseKind.GARBAGE
+    raise error

@@ -1,0 +1,162 @@
+"""One connection attempt of an EventSource: httpx-sse reads, the tap records."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+import httpx
+from httpx_sse import EventSource, ServerSentEvent, SSEError
+
+from harness.client.endings import close_kind
+from harness.client.tap import Block, Flood, Splitter
+from harness.core.history import Closed, CloseKind, Frame, Opened, Responded, headers_of
+from harness.core.recorder import Recorder
+
+TAIL_LIMIT = 2_048
+BOM = "﻿"
+
+_HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+
+
+class Attempt:
+    """One request for the stream, from Opened to Closed in the history.
+
+    `header` and `query` are the cursors sent, None when not sent. `refused_source` is
+    true when the answer kills the EventSource (not 200, or no event stream: WHATWG
+    "fail the connection"), so that the application must make a new one.
+    """
+
+    def __init__(
+        self,
+        *,
+        recorder: Recorder,
+        who: str,
+        header: str | None = None,
+        query: str | None = None,
+        pings: bool = True,
+    ) -> None:
+        self.conn = recorder.next_connection()
+        self.header = header
+        self.query = query
+        self.status: int | None = None
+        self.refused_source = False
+        self.kind: CloseKind | None = None
+        self._who = who
+        self._pings = pings
+        self._recorder = recorder
+        self._splitter = Splitter()
+
+    async def events(
+        self, http: httpx.AsyncClient, path: str
+    ) -> AsyncGenerator[ServerSentEvent, None]:
+        """Dispatched events, as WHATWG counts them; ends when the connection does.
+
+        An event with empty data is yielded for its id only, since WHATWG commits the
+        last event id at every blank line; the caller does not dispatch it.
+        """
+        self._open()
+        kind, error = CloseKind.CLIENT, ""
+        try:
+            async with aclosing(self._read(http, path)) as events:
+                async for event in events:
+                    yield event
+            kind = CloseKind.CLIENT if self.refused_source else CloseKind.END
+        except (httpx.TransportError, httpx.DecodingError, Flood) as trouble:
+            kind, error = close_kind(trouble), str(trouble)
+        finally:
+            self._close(kind, error)
+
+    async def _read(
+        self, http: httpx.AsyncClient, path: str
+    ) -> AsyncGenerator[ServerSentEvent, None]:
+        headers = dict(_HEADERS)
+        if self.header is not None:
+            headers["Last-Event-ID"] = self.header
+        params = {"lastEventId": self.query} if self.query is not None else None
+        async with http.stream("GET", path, headers=headers, params=params) as answer:
+            self._respond(answer)
+            source = EventSource(self._tapped(answer))
+            try:
+                async with aclosing(source.aiter_sse()) as events:
+                    async for event in events:
+                        yield event
+            except SSEError:
+                self.refused_source = True
+
+    def _open(self) -> None:
+        self._recorder.add(
+            Opened,
+            conn=self.conn,
+            who=self._who,
+            header=self.header,
+            query=self.query,
+            pings=self._pings,
+        )
+
+    def _respond(self, answer: httpx.Response) -> None:
+        self.status = answer.status_code
+        self._recorder.add(
+            Responded,
+            conn=self.conn,
+            status=answer.status_code,
+            headers=headers_of(answer.headers),
+        )
+        self.refused_source = answer.status_code != 200
+
+    def _tapped(self, answer: httpx.Response) -> httpx.Response:
+        """The answer again, its decoded body going through the tap."""
+        headers = [
+            (name, value)
+            for name, value in answer.headers.multi_items()
+            if name not in ("content-encoding", "content-length", "transfer-encoding")
+        ]
+        if answer.status_code != 200:
+            headers = [("content-type", "not/200")]
+        return httpx.Response(200, headers=headers, stream=_Tap(self, answer))
+
+    def tap(self, data: bytes) -> None:
+        """Record the blocks that these bytes complete."""
+        for block in self._splitter.feed(data, self._recorder.now()):
+            self._recorder.add(Frame, conn=self.conn, **_frame(block))
+
+    def _close(self, kind: CloseKind, error: str) -> None:
+        self.kind = kind
+        tail = self._splitter.tail[:TAIL_LIMIT].decode("utf-8", "backslashreplace")
+        self._recorder.add(
+            Closed,
+            conn=self.conn,
+            kind=kind,
+            received=self._splitter.received,
+            tail=tail,
+            error=error[:500],
+        )
+
+
+class _Tap(httpx.AsyncByteStream):
+    def __init__(self, attempt: Attempt, answer: httpx.Response) -> None:
+        self._attempt = attempt
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        first = True
+        async for part in self._answer.aiter_bytes():
+            self._attempt.tap(part)
+            # WHATWG decodes UTF-8 without its byte order mark; httpx-sse keeps it.
+            yield part.removeprefix(BOM.encode()) if first else part
+            first = False
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+
+def _frame(block: Block) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "offset": block.offset,
+        "began_s": round(block.began_s, 6),
+        "chunks": block.chunks,
+    }
+    try:
+        fields["text"] = block.data.decode("utf-8")
+    except UnicodeDecodeError:
+        fields["text"] = block.data.decode("utf-8", "replace")
+        fields["raw"] = block.data
+    return fields

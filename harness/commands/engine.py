@@ -1,0 +1,128 @@
+"""pytest as the engine: started in this process, listened to, never shown."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+import scenarios
+from harness import options
+from harness.core.errors import BadInput, CouldNotRun
+from reports.result import CaseResult, Outcome
+
+SCENARIOS = Path(scenarios.__file__).parent
+
+
+class Progress(Protocol):
+    """Who wants to know how far a run is."""
+
+    def start(self, total: int) -> None: ...
+    def case_started(self, name: str) -> None: ...
+    def case_done(self, case: CaseResult) -> None: ...
+    def stop(self) -> None: ...
+
+
+class Listener:
+    """A pytest plugin on the controller's side: gathers the results of all workers."""
+
+    def __init__(self, progress: Progress | None = None) -> None:
+        self.cases: dict[str, CaseResult] = {}
+        self.collected: list[pytest.Item] = []
+        self._progress = progress
+        self._started = False
+        self._errors: list[str] = []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Without workers, this process collects."""
+        self.collected = list(session.items)
+        self._start(len(session.items))
+
+    def pytest_xdist_node_collection_finished(
+        self, node: object, ids: Sequence[str]
+    ) -> None:
+        """Every worker collects the same; the first one to tell is believed."""
+        del node
+        self._start(len(ids))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A scenario file that does not load is trouble, never a missing case."""
+        if report.failed:
+            self._errors.append(f"{report.nodeid}: {report.longrepr}")
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A case begins, here or on a worker."""
+        if self._progress is not None:
+            self._progress.case_started(_name(nodeid))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A case's result comes with its set-up; without one something crashed."""
+        text = getattr(report, options.RESULT, None)
+        if text is not None:
+            self._keep(report.nodeid, options.decode_result(text))
+        elif report.failed and report.nodeid not in self.cases:
+            self._keep(report.nodeid, _crashed(report))
+
+    def check(self, status: int) -> None:
+        """Raise what pytest's exit status says beyond the results."""
+        if self._errors:
+            raise CouldNotRun("scenarios do not load:\n" + "\n".join(self._errors))
+        if status == pytest.ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
+        if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+            raise BadInput("no scenario matches; `unbroken list` shows them all")
+        if status == pytest.ExitCode.USAGE_ERROR:
+            raise BadInput("the scenarios could not be selected; see the line above")
+        if status == pytest.ExitCode.INTERNAL_ERROR:
+            raise CouldNotRun("pytest broke down; see the lines above")
+
+    def _start(self, total: int) -> None:
+        if not self._started and self._progress is not None:
+            self._progress.start(total)
+        self._started = True
+
+    def _keep(self, nodeid: str, result: CaseResult) -> None:
+        self.cases[nodeid] = result
+        if self._progress is not None:
+            self._progress.case_done(result)
+
+
+def engine(
+    listener: Listener, arguments: Sequence[str], *, keyword: str | None, jobs: int
+) -> None:
+    """Run pytest on the scenarios; raises what is no result of a case."""
+    selection = ["-k", keyword] if keyword else []
+    workers = ["-n", str(jobs), "--dist", "worksteal"] if jobs > 1 else []
+    command = [
+        str(SCENARIOS),
+        *("-c", str(SCENARIOS / "pytest.ini"), "--rootdir", str(SCENARIOS)),
+        *("-p", "no:terminal", "-p", "no:cacheprovider"),
+        *workers,
+        *selection,
+        *arguments,
+    ]
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    listener.check(pytest.main(command, plugins=[listener]))
+
+
+def option(name: str, value: object) -> str:
+    """One of the plugin's own options."""
+    return f"{options.PREFIX}{name}={value}"
+
+
+def ordered(cases: dict[str, CaseResult]) -> list[CaseResult]:
+    """Results in the order of their names, whichever worker was first."""
+    return [cases[nodeid] for nodeid in sorted(cases)]
+
+
+def _crashed(report: pytest.TestReport) -> CaseResult:
+    return CaseResult(
+        scenario=_name(report.nodeid),
+        outcome=Outcome.COULD_NOT_RUN,
+        reasons=(f"the harness broke down:\n{report.longreprtext}",),
+    )
+
+
+def _name(nodeid: str) -> str:
+    return nodeid.rpartition("/")[2]

@@ -1,0 +1,1 @@
+"""Vocabulary and pure values; imports nothing of ours but itself."""

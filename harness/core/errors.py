@@ -1,0 +1,17 @@
+"""Trouble of the harness itself; what a target does wrong is never raised."""
+
+
+class HarnessError(Exception):
+    """Nothing can be said about the target; the message says what to do."""
+
+
+class BadInput(HarnessError):
+    """A flag, target file or stored history is unusable (exit status 2)."""
+
+
+class CouldNotRun(HarnessError):
+    """A case or a run could not be carried out (exit status 3, never "passed")."""
+
+
+class Unreached(CouldNotRun):
+    """A bounded wait of a scenario ended before its condition held."""

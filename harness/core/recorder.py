@@ -1,0 +1,77 @@
+"""Writes a history while a case runs: one file, one append-only list in memory."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from harness.core.codec import encode
+from harness.core.errors import HarnessError
+from harness.core.history import AnyRecord, Header, History, Record
+
+R = TypeVar("R", bound=Record)
+
+
+class Recorder:
+    """Numbers and times records; each line is on its way to disk when `add` returns.
+
+    `now` gives seconds since the case began. Raises `HarnessError` when the file
+    cannot be written: a history with holes would be worse than none.
+    """
+
+    def __init__(self, path: Path, header: Header, now: Callable[[], float]) -> None:
+        self.path = path
+        self.header = header
+        self.now = now
+        self.records: list[AnyRecord] = []
+        self.on_add: Callable[[], None] = _nothing
+        self._connections = 0
+        self._file = self._open()
+        self._write(encode(header))
+
+    def add(self, kind: Callable[..., R], /, **fields: Any) -> R:
+        """Append one record with its index and time."""
+        record = kind(n=len(self.records) + 1, t_s=round(self.now(), 6), **fields)
+        self.records.append(record)  # type: ignore[arg-type]  # R is one of AnyRecord
+        self._write(encode(record))  # type: ignore[arg-type]  # as above
+        self.on_add()
+        return record
+
+    def next_connection(self) -> int:
+        """A number for a new connection, from 1."""
+        self._connections += 1
+        return self._connections
+
+    def history(self) -> History:
+        """What was recorded so far."""
+        return History(header=self.header, records=tuple(self.records))
+
+    def close(self) -> None:
+        """Flush and close the file."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _open(self) -> IO[bytes]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return self.path.open("wb")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _write(self, line: bytes) -> None:
+        try:
+            self._file.write(line)
+            self._file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> HarnessError:
+        return HarnessError(
+            f"history {self.path} cannot be written: {error.strerror}; free some "
+            "space or choose another folder with --out"
+        )
+
+
+def _nothing() -> None:
+    return None

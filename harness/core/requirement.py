@@ -1,0 +1,31 @@
+"""What a requirement is; the table itself is data in `scenarios.requirements`."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Level(StrEnum):
+    """RFC 2119: a broken MUST fails, a broken SHOULD warns."""
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+
+
+class Profile(StrEnum):
+    """The four designs of docs/protocol.md section 2."""
+
+    NAIVE = "naive"
+    BROADCAST = "broadcast"
+    LOG = "log"
+    PRIVATE = "private"
+
+
+class Requirement(msgspec.Struct, frozen=True, kw_only=True):
+    """One row: the slug in `id` is for ever, never renamed, never reused."""
+
+    id: str
+    level: Level
+    profiles: tuple[Profile, ...]
+    text: str
+    source: str

@@ -1,0 +1,211 @@
+"""A target: one implementation under test, described by one strict TOML file."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from harness.core.errors import BadInput
+
+PLACEHOLDERS = ("python", "port", "data", "host", "mutant")
+"""What a command may hold beside the names of the declared limits."""
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=86_400_000)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_600)]
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Unknown keys are refused: a misspelt limit must not judge a server."""
+
+
+class Limits(_Strict, frozen=True, kw_only=True):
+    """What the target declares it keeps and how long it waits."""
+
+    message_limit: Count
+    event_log_limit: Count
+    ping_interval_ms: Milliseconds
+    ping_grace_ms: Milliseconds
+    keepalive_ms: Milliseconds
+    max_body_bytes: Count = 65_536
+
+
+class Tolerances(_Strict, frozen=True, kw_only=True):
+    """How far a timed limit may be missed before that counts as broken.
+
+    `event_log` is how many events past its limit the target may still keep.
+    """
+
+    ping_ms: Milliseconds = 500
+    keepalive_ms: Milliseconds = 500
+    settle_ms: Milliseconds = 5_000
+    event_log: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class Start(_Strict, frozen=True, kw_only=True):
+    """How to start the target as a process.
+
+    `mutant` is what is appended to `command` to switch a deliberate bug on,
+    `list_mutants` prints one JSON object {name, requirement, description} a line.
+    """
+
+    command: tuple[str, ...]
+    env: dict[str, str] = {}
+    ready_within_s: Seconds = 20.0
+    stop_within_s: Seconds = 5.0
+    mutant: tuple[str, ...] = ()
+    list_mutants: tuple[str, ...] = ()
+
+
+class Paths(_Strict, frozen=True, kw_only=True):
+    """Where a profile's calls live; `{id}` stands for a message id."""
+
+    events: str
+    messages: str
+    message: str
+    ping: str
+    init: str
+    history: str
+
+
+class Profiled(_Strict, frozen=True, kw_only=True):
+    """One profile that the target claims: its paths and its limits."""
+
+    paths: Paths
+    limits: Limits
+
+
+class Target(_Strict, frozen=True, kw_only=True):
+    """One implementation: either `start` (we run it) or `url` (it runs already)."""
+
+    name: str
+    ready: str = "/healthz"
+    url: str = ""
+    start: Start | None = None
+    tolerances: Tolerances = Tolerances()
+    retry_ms: Milliseconds = 100
+    profiles: dict[str, Profiled]
+
+    @property
+    def restartable(self) -> bool:
+        """Whether its process is ours to stop and start."""
+        return self.start is not None
+
+    def address(self) -> tuple[str, int]:
+        """Host and port of a target that runs already."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or 80
+
+
+def load_target(path: Path) -> Target:
+    """Read a target file; raises `BadInput` that names key, value and way out."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read: {error}") from error
+    return parse_target(text, name=str(path))
+
+
+def parse_target(text: str, *, name: str) -> Target:
+    """Read a target from TOML text."""
+    try:
+        target = msgspec.toml.decode(text, type=Target)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"{name}: {error}{_nearest_key(str(error))}") from error
+    except msgspec.DecodeError as error:
+        raise BadInput(f"{name}: not TOML: {error}") from error
+    _check(target, name)
+    return target
+
+
+def fill(
+    command: tuple[str, ...], values: Mapping[str, object], *, name: str
+) -> list[str]:
+    """Put values into `{placeholders}`; raises `BadInput` for an unknown one."""
+    try:
+        return [part.format_map(dict(values)) for part in command]
+    except KeyError as error:
+        raise BadInput(_bad_placeholder(name, str(error.args[0]))) from error
+    except (ValueError, IndexError, AttributeError) as error:
+        raise BadInput(
+            f"{name}: command {list(command)!r} is malformed: {error}; write "
+            "placeholders as {port}, a literal brace as {{"
+        ) from error
+
+
+def placeholders(limits: Limits) -> dict[str, Any]:
+    """The declared limits as placeholder values."""
+    return msgspec.structs.asdict(limits)
+
+
+def _check(target: Target, name: str) -> None:
+    if bool(target.url) == bool(target.start):
+        raise BadInput(
+            f"{name}: give either [start] (a command that we run) or url (it runs "
+            f"already), and not both; url is {target.url!r}"
+        )
+    if not target.profiles:
+        raise BadInput(f"{name}: no [profiles.NAME] table; nothing could be judged")
+    known = ("broadcast",)
+    for profile in target.profiles:
+        if profile not in known:
+            raise BadInput(
+                f"{name}: unknown profile {profile!r}; known: {', '.join(known)}"
+            )
+    if target.url:
+        _check_url(target.url, name)
+    if target.start is not None:
+        _check_commands(target, target.start, name)
+
+
+def _check_url(url: str, name: str) -> None:
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme != "http" or port == -1 or parts.path not in ("", "/"):
+        raise BadInput(
+            f"{name}: url {url!r} must be http://HOST:PORT; paths go into "
+            "[profiles.NAME.paths]"
+        )
+    if parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise BadInput(
+            f"{name}: url {url!r} is not on this machine; faults and load are only "
+            "sent to 127.0.0.1, localhost or ::1"
+        )
+
+
+def _check_commands(target: Target, start: Start, name: str) -> None:
+    if not start.command:
+        raise BadInput(f"{name}: start.command is empty; give a program to run")
+    values: dict[str, object] = dict.fromkeys(PLACEHOLDERS, "0")
+    for profiled in target.profiles.values():
+        values |= placeholders(profiled.limits)
+    for command in (start.command, start.mutant, start.list_mutants):
+        fill(command, values, name=name)
+    fill(tuple(start.env.values()), values, name=name)
+
+
+def _bad_placeholder(name: str, key: str) -> str:
+    known = [*PLACEHOLDERS, *Limits.__struct_fields__]
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"; did you mean {{{near[0]}}}?" if near else ""
+    return f"{name}: unknown placeholder {{{key}}}{hint} known: {', '.join(known)}"
+
+
+def _nearest_key(message: str) -> str:
+    found = re.search(r"unknown field `([^`]+)`", message)
+    if found is None:
+        return ""
+    known = {
+        field
+        for struct in (Target, Start, Paths, Profiled, Limits, Tolerances)
+        for field in struct.__struct_fields__
+    }
+    near = difflib.get_close_matches(found[1], sorted(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {sorted(known)}"

@@ -1,0 +1,237 @@
+"""Did a fault bite? Answered from what the clients and the witness recorded.
+
+A fault counts from the moment its effect is observed (docs/protocol.md section 7). Each
+function looks at the records since the fault began and gives a phrase that tells the
+effect, or "" while there is none.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from harness.core.fault import Close, Fault, FaultKind
+from harness.core.history import (
+    WITNESS,
+    AnyRecord,
+    Closed,
+    CloseKind,
+    F,
+    Frame,
+    Info,
+    Invoke,
+    Life,
+    LifePhase,
+    Opened,
+)
+
+MARGIN_S = 0.02
+"""Bytes seen by the witness this soon may still have been on their way."""
+
+
+class Evidence:
+    """The records of a case, and whose connection each belongs to."""
+
+    def __init__(self, records: Sequence[AnyRecord], fault: Fault, since: int) -> None:
+        self.fault = fault
+        self.records = records
+        self.since = since
+        self.owner = {r.conn: r.who for r in records if isinstance(r, Opened)}
+
+    def after(self) -> Iterator[AnyRecord]:
+        """Records since the fault began."""
+        return iter(self.records[self.since :])
+
+    def open_conns(self) -> list[int]:
+        """The newest connection of each victim that was open when the fault began."""
+        before = self.records[: self.since]
+        closed = {r.conn for r in before if isinstance(r, Closed)}
+        newest = {
+            r.who: r.conn
+            for r in before
+            if isinstance(r, Opened)
+            and r.who in self.fault.whom
+            and r.conn not in closed
+        }
+        return list(newest.values())
+
+    def frames(self, *conns: int) -> list[Frame]:
+        """Frames since the fault began on these connections, or on any of a victim."""
+        return [
+            r
+            for r in self.after()
+            if isinstance(r, Frame)
+            and (
+                r.conn in conns if conns else self.owner.get(r.conn) in self.fault.whom
+            )
+        ]
+
+    def witnessed(self) -> dict[str, Frame]:
+        """Events that the witness saw since the fault began, by their text."""
+        return {
+            r.text: r
+            for r in self.after()
+            if isinstance(r, Frame)
+            and self.owner.get(r.conn) == WITNESS
+            and _is_event(r)
+        }
+
+
+def observed(fault: Fault, records: Sequence[AnyRecord], since: int) -> str:
+    """What was observed of `fault`, which began after record `since`; "" if nothing."""
+    return _EFFECTS[fault.kind](Evidence(records, fault, since))
+
+
+def _cut(seen: Evidence) -> str:
+    fault = seen.fault
+    cuts: dict[str, Closed] = {}
+    for record in seen.after():
+        if isinstance(record, Closed) and seen.owner.get(record.conn) in fault.whom:
+            cuts.setdefault(seen.owner[record.conn], record)
+    if set(cuts) != set(fault.whom):
+        return ""
+    wanted = CloseKind.RST if fault.close is Close.RST else CloseKind.FIN
+    if any(one.kind is not wanted for one in cuts.values()):
+        return ""
+    return "; ".join(
+        f"{who}: {one.kind} after {one.received} bytes of the body"
+        for who, one in cuts.items()
+    )
+
+
+def _late(seen: Evidence) -> str:
+    """Latency, bandwidth: the same event came later than to the witness."""
+    witnessed = seen.witnessed()
+    lates = [
+        frame.t_s - witnessed[frame.text].t_s
+        for frame in seen.frames()
+        if frame.text in witnessed
+    ]
+    least = seen.fault.delay_ms / 1_000 * 0.5 or 0.05
+    worst = max(lates, default=0.0)
+    return f"events came up to {worst:.3f} s late" if worst >= least else ""
+
+
+def _sliced(seen: Evidence) -> str:
+    most = max((f.chunks for f in seen.frames() if _is_event(f)), default=0)
+    return f"a frame came in {most} pieces" if most >= 3 else ""
+
+
+def _silent(seen: Evidence) -> str:
+    """Stall, black hole, partition: the witness saw what the victim did not."""
+    conns = seen.open_conns()
+    if {seen.owner[conn] for conn in conns} != set(seen.fault.whom):
+        return ""
+    phrases = []
+    for conn in conns:
+        got = {frame.text: frame.t_s for frame in seen.frames(conn)}
+        missed = _missed(seen, conn, got)
+        if not missed:
+            return ""
+        phrases.append(f"{seen.owner[conn]}: {missed} events did not come through")
+    return "; ".join(phrases)
+
+
+def _missed(seen: Evidence, conn: int, got: dict[str, float]) -> int:
+    """Events held back or swallowed, while the connection was open.
+
+    Judged at the moment of healing, so what is not there yet was held back.
+    """
+    now = seen.records[-1].t_s
+    closed_s = next(
+        (r.t_s for r in seen.after() if isinstance(r, Closed) and r.conn == conn), now
+    )
+    return sum(
+        1
+        for text, frame in seen.witnessed().items()
+        if text not in got and frame.t_s + MARGIN_S < closed_s
+    )
+
+
+def _refused(seen: Evidence) -> str:
+    refused = [
+        r
+        for r in seen.after()
+        if isinstance(r, Closed)
+        and seen.owner.get(r.conn) in seen.fault.whom
+        and r.kind is CloseKind.REFUSED
+    ]
+    whom = {seen.owner[r.conn] for r in refused}
+    if whom != set(seen.fault.whom):
+        return ""
+    return f"{len(refused)} connections refused"
+
+
+def _lost_ack(seen: Evidence) -> str:
+    """The server's event was witnessed, its answer never came."""
+    writes = {
+        r.n: r
+        for r in seen.after()
+        if isinstance(r, Invoke)
+        and r.who in seen.fault.whom
+        and r.f in (F.CREATE, F.UPDATE, F.DELETE)
+    }
+    lost = [
+        writes[r.call] for r in seen.after() if isinstance(r, Info) and r.call in writes
+    ]
+    texts = " ".join(seen.witnessed())
+    done = [one for one in lost if (one.text or one.about) in texts]
+    return f"{len(done)} writes carried out and not answered" if done else ""
+
+
+def _slowly_closed(seen: Evidence) -> str:
+    exited = next(
+        (
+            r.t_s
+            for r in seen.after()
+            if isinstance(r, Life) and r.phase is LifePhase.EXITED
+        ),
+        None,
+    )
+    if exited is None:
+        return ""
+    delays = [
+        r.t_s - exited
+        for r in seen.after()
+        if isinstance(r, Closed) and seen.owner.get(r.conn) in seen.fault.whom
+    ]
+    least = seen.fault.delay_ms / 1_000 * 0.8
+    return (
+        f"closed {max(delays):.3f} s after the server's exit"
+        if delays and max(delays) >= least
+        else ""
+    )
+
+
+def _ended(seen: Evidence) -> str:
+    for record in seen.after():
+        if isinstance(record, Life) and record.phase is LifePhase.EXITED:
+            return f"exit status {record.status}"
+    return ""
+
+
+def _paused(seen: Evidence) -> str:
+    phases = [r.phase for r in seen.after() if isinstance(r, Life)]
+    return "frozen, then ran on" if LifePhase.RESUMED in phases else ""
+
+
+def _is_event(frame: Frame) -> bool:
+    return any(
+        line.startswith(("event: create", "event: update", "event: delete"))
+        or line.startswith(("event:create", "event:update", "event:delete"))
+        for line in frame.text.splitlines()
+    )
+
+
+_EFFECTS = {
+    FaultKind.CUT: _cut,
+    FaultKind.LATENCY: _late,
+    FaultKind.BANDWIDTH: _late,
+    FaultKind.SLICE: _sliced,
+    FaultKind.STALL: _silent,
+    FaultKind.BLACK_HOLE: _silent,
+    FaultKind.PARTITION: _silent,
+    FaultKind.REFUSE: _refused,
+    FaultKind.LOST_ACK: _lost_ack,
+    FaultKind.SLOW_CLOSE: _slowly_closed,
+    FaultKind.TERM: _ended,
+    FaultKind.KILL: _ended,
+    FaultKind.PAUSE: _paused,
+}

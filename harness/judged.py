@@ -1,0 +1,131 @@
+"""Runs cases one after the other in one process, and judges each from its history."""
+
+import asyncio
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.case import Arm, Case, run_case
+from harness.checkers import judge
+from harness.core.codec import load
+from harness.live.arm import LiveArm
+from harness.live.toxiproxy_binary import find_or_build
+from harness.options import Settings
+from harness.world import NotApplicable, World
+from reports.fold import case_result
+from reports.result import CaseResult, Outcome
+from scenarios.requirements import REQUIREMENTS
+
+HISTORIES = "histories"
+LOGS = "logs"
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario to run: its function, its parameters, its marks."""
+
+    name: str
+    function: Callable[..., Any]
+    arguments: Mapping[str, Any]
+    requirements: tuple[str, ...]
+    mutant: str
+
+    @property
+    def title(self) -> str:
+        """The first line of the scenario's docstring."""
+        return (self.function.__doc__ or self.name).strip().splitlines()[0]
+
+
+class Session:
+    """The arm of this process, and where its histories go."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._arm: Arm | None = None
+
+    def run(self, asked: Asked) -> CaseResult:
+        """Run one case to its end and judge the history that it left."""
+        began = time.monotonic()
+        file = f"{_file_name(asked.name)}.jsonl"
+        path = self._settings.out / HISTORIES / file
+        folder = self._settings.out / LOGS / path.stem
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            asyncio.run(self._run(asked, path, folder))
+        except NotApplicable as reason:
+            path.unlink(missing_ok=True)
+            return _not_applicable(asked, str(reason))
+        finally:
+            _drop_data(folder)
+        # Judged from the file, so that `unbroken judge` cannot say otherwise.
+        return case_result(
+            judge(load(path)),
+            asked.requirements,
+            REQUIREMENTS,
+            title=asked.title,
+            history=f"{HISTORIES}/{file}",
+            duration_s=round(time.monotonic() - began, 3),
+            mutant=asked.mutant,
+        )
+
+    def close(self) -> None:
+        """End what the arm still runs."""
+        if self._arm is not None:
+            asyncio.run(self._arm.aclose())
+
+    async def _run(self, asked: Asked, path: Path, folder: Path) -> None:
+        async def scenario(world: World) -> None:
+            await asked.function(world=world, **asked.arguments)
+
+        await run_case(
+            self._case(asked), scenario, arm=self._get_arm(), path=path, folder=folder
+        )
+
+    def _case(self, asked: Asked) -> Case:
+        settings = self._settings
+        return Case(
+            scenario=asked.name,
+            title=asked.title,
+            requirements=asked.requirements,
+            target=settings.target,
+            profile=settings.profile,
+            arm=settings.arm,
+            seed=settings.seed,
+            mutant=asked.mutant,
+        )
+
+    def _get_arm(self) -> Arm:
+        if self._arm is None:
+            binary = find_or_build(_say)
+            self._arm = LiveArm(binary=binary, folder=self._settings.out / LOGS)
+        return self._arm
+
+
+def _file_name(name: str) -> str:
+    """A scenario's name as a file's: letters, digits, dots, dashes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name.removesuffix(".py")).strip("-")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def _drop_data(folder: Path) -> None:
+    for data in folder.glob("data-*"):
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def _not_applicable(asked: Asked, reason: str) -> CaseResult:
+    return CaseResult(
+        scenario=asked.name,
+        title=asked.title,
+        requirements=asked.requirements,
+        outcome=Outcome.NOT_APPLICABLE,
+        reasons=(reason,),
+        mutant=asked.mutant,
+    )

@@ -1,0 +1,36 @@
+"""What a target prints: kept in a file of bounded size."""
+
+from pathlib import Path
+
+LIMIT_BYTES = 4 << 20
+KEEP_BYTES = 64 << 10
+TAIL_LINES = 12
+
+
+class OutputFile:
+    """The target appends to `path`; past the bound only its last part is kept."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def bound(self) -> None:
+        """Cut the file down when it has grown past its bound."""
+        if not self.path.exists() or self.path.stat().st_size <= LIMIT_BYTES:
+            return
+        last = self._last(KEEP_BYTES)
+        with self.path.open("r+b") as file:
+            file.truncate(0)
+        with self.path.open("ab") as file:
+            file.write(b"[earlier output was dropped]\n" + last)
+
+    def tail(self) -> str:
+        """The last lines, for messages."""
+        if not self.path.exists():
+            return ""
+        text = self._last(4_096).decode("utf-8", "backslashreplace")
+        return "\n".join(text.splitlines()[-TAIL_LINES:])
+
+    def _last(self, size: int) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(max(0, self.path.stat().st_size - size))
+            return file.read()

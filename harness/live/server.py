@@ -1,0 +1,246 @@
+"""The target as a process: start, readiness, ends, freezing, unexpected death."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+
+from harness.arm import How
+from harness.core.errors import CouldNotRun, Unreached
+from harness.core.history import Life, LifePhase
+from harness.core.recorder import Recorder
+from harness.core.target import Limits, Start, Target, fill, placeholders
+from harness.live.output import OutputFile
+from harness.live.ports import HOST, free_port, is_free
+from harness.live.process import end_group, signal_group, spawn
+
+POLL_S = 0.02
+"""How often readiness and the process are looked at; neither has an event."""
+
+START_ATTEMPTS = 3
+"""How many ports are tried when another process takes ours before the target does."""
+
+
+class LiveServer:
+    """One target's process over a case, life after life; `address` is where it listens.
+
+    Every step is recorded. A death that the harness did not cause is recorded as an
+    exit without `how`, with the last lines of the target's output.
+    """
+
+    restartable = True
+
+    def __init__(
+        self,
+        *,
+        target: Target,
+        limits: Limits,
+        recorder: Recorder,
+        folder: Path,
+        mutant: str = "",
+    ) -> None:
+        assert target.start is not None
+        self.address = (HOST, 0)
+        self._target = target
+        self._start: Start = target.start
+        self._limits = limits
+        self._recorder = recorder
+        self._folder = folder
+        self._mutant = mutant
+        self._life = 0
+        self._datas = 0
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._output = OutputFile(folder / "target.log")
+
+    @property
+    def up(self) -> bool:
+        """Whether the process was started and has not ended."""
+        return self._popen is not None and self._popen.poll() is None
+
+    async def start(self, *, other_port: bool = False, empty: bool = False) -> None:
+        """Start a life and wait until it is ready.
+
+        Raises `CouldNotRun` when the first life does not come up; a later one that
+        does not is the target's doing, recorded as a death, and ends the scenario.
+        """
+        self._life += 1
+        if empty or not self._datas:
+            self._datas += 1
+        for _ in range(START_ATTEMPTS):
+            if other_port or self._life == 1:
+                self.address = (HOST, free_port())
+            self._launch(empty=empty or self._life == 1)
+            trouble = await self._ready()
+            if not trouble:
+                self._record(LifePhase.READY)
+                self._watching = asyncio.create_task(self._watch(), name="supervisor")
+                return
+            await self._end_quietly()
+            if self._life > 1 or is_free(self.address[1]):
+                break
+        self._give_up(trouble)
+
+    async def stop(self, how: How) -> None:
+        """End the process group; SIGTERM is followed by SIGKILL after its time."""
+        await self._unwatch()
+        if self._popen is None or self._popen.poll() is not None:
+            self._record_death()
+            return
+        self._record(LifePhase.ENDING, how=how)
+        grace_s = self._start.stop_within_s if how is How.TERM else 0.0
+        await end_group(self._popen, grace_s=grace_s)
+        self._record(LifePhase.EXITED, how=how, status=self._popen.returncode)
+        self._popen = None
+
+    async def pause(self) -> None:
+        """Freeze the process group, and wait until the kernel says so."""
+        assert self._popen is not None
+        signal_group(self._popen, signal.SIGSTOP)
+        async with asyncio.timeout(5):
+            while not _is_stopped(self._popen.pid):
+                await asyncio.sleep(POLL_S)
+        self._record(LifePhase.PAUSED)
+
+    async def resume(self) -> None:
+        """Let it run on."""
+        if self._popen is not None:
+            signal_group(self._popen, signal.SIGCONT)
+        self._record(LifePhase.RESUMED)
+
+    async def aclose(self) -> None:
+        """End whatever still runs, without waiting for it to be polite."""
+        await self._unwatch()
+        await self._end_quietly()
+
+    def _launch(self, *, empty: bool) -> None:
+        data = self._folder / f"data-{self._datas}"
+        data.mkdir(parents=True, exist_ok=True)
+        values = placeholders(self._limits) | {
+            "python": sys.executable,
+            "host": self.address[0],
+            "port": self.address[1],
+            "data": str(data),
+            "mutant": self._mutant,
+        }
+        name = self._target.name
+        command = fill(self._start.command, values, name=name)
+        if self._mutant:
+            command += fill(self._start.mutant, values, name=name)
+        extra = fill(tuple(self._start.env.values()), values, name=name)
+        env = os.environ | dict(zip(self._start.env, extra, strict=True))
+        self._popen = spawn(command, cwd=Path.cwd(), env=env, log=self._output.path)
+        self._record(LifePhase.STARTED, empty=empty)
+
+    async def _ready(self) -> str:
+        """Ask until it answers 200; the trouble in words when it never does."""
+        host, port = self.address
+        url = f"http://{host}:{port}{self._target.ready}"
+        last = "no answer"
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._start.ready_within_s):
+                async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+                    while self.up:
+                        last = await _ask(http, url)
+                        if not last:
+                            return ""
+                        await asyncio.sleep(POLL_S)
+        if not self.up:
+            return f"exited with status {self._popen and self._popen.returncode}"
+        return f"not ready within {self._start.ready_within_s:g} s: {url}: {last}"
+
+    def _give_up(self, trouble: str) -> None:
+        output = self._output.tail()
+        text = f"target {self._target.name!r} {trouble}"
+        if output:
+            text += f"; its last output:\n{output}"
+        if self._life == 1:
+            raise CouldNotRun(text)
+        self._record(LifePhase.EXITED, output=output)
+        raise Unreached(text)
+
+    async def _watch(self) -> None:
+        """Notice a death that nobody ordered; keep the output within its bound."""
+        while self.up:
+            self._output.bound()
+            await asyncio.sleep(POLL_S)
+        self._record_death()
+
+    def _record_death(self) -> None:
+        if self._popen is not None:
+            self._record(
+                LifePhase.EXITED,
+                status=self._popen.returncode,
+                output=self._output.tail(),
+            )
+
+    async def _unwatch(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+            self._watching = None
+
+    async def _end_quietly(self) -> None:
+        if self._popen is not None:
+            await end_group(self._popen, grace_s=0)
+            self._popen = None
+
+    def _record(self, phase: LifePhase, **fields: object) -> None:
+        self._recorder.add(Life, life=self._life, phase=phase, **fields)
+
+
+class RunningServer:
+    """A target that runs already: it can only be asked whether it is there."""
+
+    restartable = False
+    up = True
+
+    def __init__(self, *, target: Target, recorder: Recorder) -> None:
+        self.address = target.address()
+        self._url = target.url.rstrip("/") + target.ready
+        self._recorder = recorder
+
+    async def start(self, *, other_port: bool = False, empty: bool = False) -> None:
+        """See that it answers; raises `CouldNotRun` when it does not."""
+        del other_port, empty
+        async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+            trouble = await _ask(http, self._url)
+        if trouble:
+            raise CouldNotRun(f"the target at {self._url} is not ready: {trouble}")
+        for phase in (LifePhase.STARTED, LifePhase.READY):
+            self._recorder.add(Life, life=1, phase=phase)
+
+    async def stop(self, how: How) -> None:
+        """Not ours to stop."""
+        raise CouldNotRun(f"{self._url} is not ours to {how}")
+
+    async def pause(self) -> None:
+        """Not ours to freeze."""
+        raise CouldNotRun(f"{self._url} is not ours to freeze")
+
+    async def resume(self) -> None:
+        """Never frozen."""
+
+    async def aclose(self) -> None:
+        """Nothing of it is ours."""
+
+
+async def _ask(http: httpx.AsyncClient, url: str) -> str:
+    """ "" when it answers 200, else what came instead."""
+    try:
+        async with http.stream("GET", url, timeout=2.0) as answer:
+            return "" if answer.status_code == 200 else f"status {answer.status_code}"
+    except httpx.HTTPError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _is_stopped(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():  # no such file system: the signal was taken, which must do
+        return True
+    return stat.read_text().rpartition(")")[2].split()[0] in "Tt"

@@ -1,0 +1,138 @@
+"""What a run is told: pytest's options, shared with the command line."""
+
+import fnmatch
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.core.errors import BadInput, HarnessError
+from harness.core.target import Target, load_target
+from reports.result import CaseResult
+
+PREFIX = "--unbroken-"
+DEFAULT_OUT = "unbroken-results"
+RESULT = "unbroken"
+"""Attribute of a test report that carries the case's result."""
+
+ARMS = ("live",)
+TARGETS = Path(__file__).parents[1] / "targets"
+
+
+class Mutant(msgspec.Struct, frozen=True, kw_only=True):
+    """A deliberate bug of a target, and the requirement that must catch it."""
+
+    name: str
+    requirement: str
+    description: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One run's settings; `path` is where the target file was found."""
+
+    target: Target
+    path: Path
+    profile: str
+    arm: str
+    out: Path
+    seed: int
+    all_mutants: bool = False
+
+
+def add(parser: pytest.Parser) -> None:
+    """Register pytest's side of the options."""
+    group = parser.getgroup("unbroken", "conformance of resumable SSE chat servers")
+    group.addoption(PREFIX + "target", default="reference", help="name or TOML file")
+    group.addoption(PREFIX + "profile", default="", help="default: the target's first")
+    group.addoption(PREFIX + "arm", default="live", choices=ARMS)
+    group.addoption(PREFIX + "out", default=DEFAULT_OUT, help="folder for results")
+    group.addoption(PREFIX + "seed", default=0, type=int)
+    group.addoption(PREFIX + "requirement", default="", help="ID or pattern")
+    group.addoption(PREFIX + "mutants", default="", help="JSON Lines of mutants")
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Read the options; raises `BadInput` that names what is wrong."""
+    path = find_target(_option(config, "target"))
+    target = load_target(path)
+    return Settings(
+        target=target,
+        path=path,
+        profile=profile_of(target, _option(config, "profile")),
+        arm=_option(config, "arm"),
+        out=Path(_option(config, "out")).absolute(),
+        seed=config.getoption(PREFIX + "seed"),
+        all_mutants=bool(_option(config, "mutants")),
+    )
+
+
+def find_target(name: str) -> Path:
+    """A TOML file, or the name of one in `targets/`; raises `BadInput` for neither."""
+    folders = (Path("targets"), TARGETS)
+    candidates = [Path(name), *(folder / f"{name}.toml" for folder in folders)]
+    for path in candidates:
+        if path.is_file():
+            return path
+    known = sorted({one.stem for folder in folders for one in folder.glob("*.toml")})
+    raise BadInput(
+        f"unknown target {name!r}: neither a TOML file nor one of {', '.join(known)}"
+    )
+
+
+def profile_of(target: Target, name: str) -> str:
+    """The profile to judge; raises `BadInput` when the target does not claim it."""
+    if not name:
+        return next(iter(target.profiles))
+    if name not in target.profiles:
+        raise BadInput(
+            f"target {target.name!r} does not claim profile {name!r}; it claims "
+            f"{', '.join(target.profiles)}"
+        )
+    return name
+
+
+def requirement_of(config: pytest.Config) -> str:
+    """The requirement id or pattern asked for, "" for all."""
+    return _option(config, "requirement")
+
+
+def matches(pattern: str, slugs: Sequence[str]) -> bool:
+    """Whether one of these requirements fits (shell patterns, such as `reset/*`)."""
+    return any(fnmatch.fnmatchcase(slug, pattern) for slug in slugs)
+
+
+def mutants_of(config: pytest.Config) -> list[Mutant] | None:
+    """The mutants to run against, None without the option."""
+    path = _option(config, "mutants")
+    return read_mutants(Path(path).read_bytes(), name=path) if path else None
+
+
+def read_mutants(data: bytes, *, name: str) -> list[Mutant]:
+    """One JSON object a line; raises `BadInput` for anything else."""
+    try:
+        return [
+            msgspec.json.decode(line, type=Mutant)
+            for line in data.splitlines()
+            if line.strip()
+        ]
+    except msgspec.MsgspecError as error:
+        raise BadInput(f"{name}: not a list of mutants: {error}") from error
+
+
+def encode_result(result: CaseResult) -> str:
+    """A case's result as text, for the way from worker to controller."""
+    return msgspec.json.encode(result).decode("utf-8", "backslashreplace")
+
+
+def decode_result(text: str) -> CaseResult:
+    """Back from text; raises `HarnessError` when it is none."""
+    try:
+        return msgspec.json.decode(text, type=CaseResult)
+    except msgspec.MsgspecError as error:
+        raise HarnessError(f"a worker sent a broken result: {error}") from error
+
+
+def _option(config: pytest.Config, name: str) -> str:
+    value = config.getoption(PREFIX + name)
+    return str(value)

@@ -1,0 +1,167 @@
+"""The pytest plugin: a scenario is a test whose outcome is the oracle's verdict.
+
+| outcome of the case | in pytest |
+|---|---|
+| passed, warning | passed (a warning is a property of the report) |
+| failed: a MUST is broken | failed |
+| could not run | error: the case runs in the set-up phase |
+| not applicable | skipped |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness import options
+from harness.core.errors import HarnessError
+from reports.result import CaseResult, Outcome
+
+if TYPE_CHECKING:  # heavy, and not needed by a run without scenarios
+    from harness.judged import Asked, Session
+
+session_key = pytest.StashKey["Session"]()
+result_key = pytest.StashKey[CaseResult]()
+
+MUTANT = "mutant"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of `pytest scenarios`; the command line passes them on."""
+    options.add(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark that makes a test a scenario."""
+    config.addinivalue_line(
+        "markers", "judges(*requirements): what a scenario must exercise"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """With mutants, run a scenario once for each that it must catch."""
+    mutants = options.mutants_of(metafunc.config)
+    marked = _marked(metafunc.definition)
+    if mutants is None or not marked:
+        return
+    names = [one.name for one in mutants if one.requirement in marked]
+    metafunc.fixturenames.append(MUTANT)
+    metafunc.parametrize(MUTANT, ["", *names], ids=["clean", *names])
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Keep the scenarios that judge what was asked for."""
+    pattern = options.requirement_of(config)
+    if not pattern:
+        return
+    kept = [item for item in items if options.matches(pattern, _marked(item))]
+    config.hook.pytest_deselected(items=[i for i in items if i not in kept])
+    items[:] = kept
+
+
+@pytest.fixture
+def world() -> None:
+    """A scenario's world, made for it when it runs."""
+
+
+@pytest.fixture
+def mutant() -> str:
+    """The mutant that a case runs against; "" for the target as it is."""
+    return ""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Run the case and judge it; what could not be run is an error of the set-up."""
+    yield
+    if not _marked(item):
+        return
+    session = _session(item.config)
+    result = item.stash[result_key] = session.run(_request(item))
+    if result.outcome is Outcome.COULD_NOT_RUN:
+        pytest.fail("could not run: " + "; ".join(result.reasons), pytrace=False)
+    if result.outcome is Outcome.NOT_APPLICABLE:
+        pytest.skip("; ".join(result.reasons))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
+    """The scenario ran in the set-up; here its verdict becomes the test's."""
+    result = pyfuncitem.stash.get(result_key, None)
+    if result is None:
+        return None
+    if result.outcome is Outcome.FAILED:
+        pytest.fail(_broken(result), pytrace=False)
+    return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Send the result along with the report, from worker to controller too."""
+    report = yield
+    result = item.stash.get(result_key, None)
+    if result is not None and call.when == "setup":
+        setattr(report, options.RESULT, options.encode_result(result))
+        report.user_properties.append(("outcome", str(result.outcome)))
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Give the arm's processes back."""
+    running = session.config.stash.get(session_key, None)
+    if running is not None:
+        running.close()
+
+
+def _session(config: pytest.Config) -> Session:
+    from harness.judged import Session
+
+    if session_key not in config.stash:
+        try:
+            config.stash[session_key] = Session(options.settings_of(config))
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from error
+    return config.stash[session_key]
+
+
+def _request(item: pytest.Item) -> Asked:
+    from harness.judged import Asked
+
+    assert isinstance(item, pytest.Function)
+    arguments = {
+        name: item.funcargs[name]
+        for name in item._fixtureinfo.argnames
+        if name not in ("world", MUTANT)
+    }
+    return Asked(
+        name=_name(item),
+        function=item.obj,
+        arguments=arguments,
+        requirements=_marked(item),
+        mutant=str(item.funcargs.get(MUTANT, "")),
+    )
+
+
+def _name(item: pytest.Item) -> str:
+    """`test_cuts.py::test_fin[param]`: without folders, so that histories compare."""
+    return f"{item.path.name}::{item.name}"
+
+
+def _marked(item: pytest.Item | Any) -> tuple[str, ...]:
+    mark = item.get_closest_marker("judges")
+    return tuple(mark.args) if mark is not None else ()
+
+
+def _broken(result: CaseResult) -> str:
+    return "\n".join(
+        f"{finding.requirement}: {finding.sentence} (ops {list(finding.ops)})"
+        for judgement in result.judgements
+        for finding in judgement.findings
+        if finding.sighting == "broken"
+    )

@@ -1,0 +1,67 @@
+"""How each participant of a case reaches the server: link, sockets, calls."""
+
+from dataclasses import dataclass
+
+import httpx
+
+from harness.arm import Link, Network
+from harness.client.calls import TIMEOUT_S, Calls
+from harness.client.transport import BackendTransport
+from harness.core.fault import Close
+from harness.core.recorder import Recorder
+from harness.core.target import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One participant's own way: nobody else's faults touch it."""
+
+    link: Link
+    streams: httpx.AsyncClient
+    requests: httpx.AsyncClient
+    calls: Calls
+
+
+class Reach:
+    """Gives every participant a way of its own, and takes all back at the end."""
+
+    def __init__(self, network: Network, paths: Paths, recorder: Recorder) -> None:
+        self.links: dict[str, Link] = {}
+        self._ways: dict[str, Way] = {}
+        self._network = network
+        self._paths = paths
+        self._recorder = recorder
+
+    def way(self, who: str, *, direct: bool = True, close: Close = Close.FIN) -> Way:
+        """The way of `who`, made at first use; `direct` ones know no faults."""
+        if who not in self._ways:
+            self._ways[who] = self._make(who, direct=direct, close=close)
+        return self._ways[who]
+
+    def _make(self, who: str, *, direct: bool, close: Close) -> Way:
+        link = self.links[who] = self._network.link(direct=direct, close=close)
+        streams = _client(BackendTransport(link.streams), timeout_s=None)
+        requests = _client(BackendTransport(link.calls), timeout_s=TIMEOUT_S)
+        calls = Calls(
+            http=requests, paths=self._paths, recorder=self._recorder, who=who
+        )
+        return Way(link, streams, requests, calls)
+
+    async def aclose(self) -> None:
+        """Close every connection of everybody."""
+        for way in self._ways.values():
+            await way.streams.aclose()
+            await way.requests.aclose()
+            await way.link.aclose()
+
+
+def _client(
+    transport: BackendTransport, *, timeout_s: float | None
+) -> httpx.AsyncClient:
+    """The transport decides where connections go; the URL's host is only a header."""
+    return httpx.AsyncClient(
+        transport=transport,
+        base_url="http://localhost",
+        timeout=timeout_s,
+        trust_env=False,
+    )

@@ -1,0 +1,384 @@
+"""What a scenario sees: clients, writers, faults, the server's life, waiting, history.
+
+No process, socket or toxiproxy shows through; the arm supplies those (`harness.arm`).
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from harness.aim import AIM_ATTEMPTS, Shot
+from harness.arm import How, Network, Server
+from harness.client.calls import Calls, Completion, answer_json
+from harness.client.client import Start, VirtualClient
+from harness.client.stream import Attempt
+from harness.core.errors import CouldNotRun
+from harness.core.fault import Aim, Close, Fault, cut, refuse
+from harness.core.history import WITNESS, View
+from harness.core.recorder import Recorder
+from harness.core.target import Limits, Profiled, Tolerances
+from harness.nemesis import Nemesis
+from harness.reach import Reach
+from harness.sent import Sent, written
+from harness.waiter import WAIT_S, Waiter
+
+MAX_PAGES = 500
+
+
+class NotApplicable(Exception):
+    """This case cannot exist for this target or on this arm; the message says why."""
+
+
+class World:
+    """One case: one server, one history, any number of clients.
+
+    Waits are bounded: a condition that does not come about is noted in the history
+    and ends the scenario; what the target did up to then is judged all the same.
+    """
+
+    def __init__(
+        self,
+        *,
+        profiled: Profiled,
+        tolerances: Tolerances,
+        retry_ms: int,
+        network: Network,
+        server: Server,
+        recorder: Recorder,
+        rng: random.Random,
+    ) -> None:
+        self.limits: Limits = profiled.limits
+        self.tolerances = tolerances
+        self.paths = profiled.paths
+        self.rng = rng
+        self.clients: dict[str, VirtualClient] = {}
+        self._retry_ms = retry_ms
+        self._server = server
+        self._recorder = recorder
+        self._reach = Reach(network, profiled.paths, recorder)
+        self._waiter = Waiter(recorder, self._hopeless)
+        self._lag = asyncio.create_task(self._waiter.probe_lag(), name="lag probe")
+        self._written = 0
+        self._acked: list[Sent] = []
+        self._walks = 0
+        self._probes = 0
+        self._down_on_purpose = True
+        self._nemesis = Nemesis(
+            recorder=recorder,
+            links=self._reach.links,
+            server=server,
+            until=self.until,
+        )
+
+    # ---- clients ---------------------------------------------------------------------
+
+    @property
+    def witness(self) -> VirtualClient:
+        """The client without faults, whose stream gives the commit order."""
+        return self.clients[WITNESS]
+
+    async def client(
+        self,
+        name: str,
+        *,
+        start: Start = Start.SNAPSHOT_FIRST,
+        pings: bool = True,
+        close: Close = Close.FIN,
+    ) -> VirtualClient:
+        """Open a tab, wait until it is live; with `close` RST its cuts are resets."""
+        client = self._make_client(name, start=start, pings=pings, close=close)
+        client.open()
+        await self.live(client)
+        return client
+
+    async def live(self, *clients: VirtualClient) -> None:
+        """Wait until these clients have stream and snapshot."""
+        names = ", ".join(one.name for one in clients)
+        await self.until(lambda: all(one.live for one in clients), f"{names} live")
+
+    async def probe(
+        self, *, header: str | None = None, query: str | None = None
+    ) -> None:
+        """Ask once for the stream with this cursor, and watch what comes of it.
+
+        Watches until the server ends the response, or long enough to tell silence.
+        """
+        self._probes += 1
+        who = f"probe-{self._probes}"
+        attempt = Attempt(
+            recorder=self._recorder, who=who, header=header, query=query, pings=False
+        )
+        streams = self._reach.way(who).streams
+        try:
+            async with asyncio.timeout(self.tolerances.settle_ms / 1_000 + 1):
+                async for _ in attempt.events(streams, self.paths.events):
+                    pass
+        except TimeoutError:
+            return
+
+    # ---- writing and reading ---------------------------------------------------------
+
+    async def write(
+        self, text: str = "", *, by: VirtualClient | str = "writer"
+    ) -> Sent:
+        """Create a message; every text of a case is unique, so give none twice."""
+        self._written += 1
+        nonce = f"n{self._written}"
+        text = text or f"message {self._written}: naïve café ☕ 🙂"
+        name = by if isinstance(by, str) else by.name
+        done = await self._calls(by).create(author=name, text=text, nonce=nonce)
+        return self._keep(written(done, "create", text=text))
+
+    async def update(
+        self, message_id: object, *, by: VirtualClient | str = "writer"
+    ) -> Sent:
+        """Change a message's text to another unique one."""
+        self._written += 1
+        text = f"changed {self._written}: größer ✎"
+        done = await self._calls(by).update(message_id, text=text)
+        return self._keep(written(done, "update", message_id=message_id, text=text))
+
+    async def delete(
+        self, message_id: object, *, by: VirtualClient | str = "writer"
+    ) -> Sent:
+        """Delete a message."""
+        done = await self._calls(by).delete(message_id)
+        return self._keep(written(done, "delete", message_id=message_id))
+
+    async def write_many(self, count: int) -> list[Sent]:
+        """Create so many messages, one after the other."""
+        return [await self.write() for _ in range(count)]
+
+    @asynccontextmanager
+    async def writing(self, count: int, *, writers: int = 3) -> AsyncIterator[None]:
+        """Create `count` messages from several writers at once, around a block."""
+        shares = [count // writers + (i < count % writers) for i in range(writers)]
+        tasks = [
+            asyncio.create_task(self._write_share(f"writer-{number}", share))
+            for number, share in enumerate(shares, 1)
+        ]
+        try:
+            yield
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def snapshot(self, reader: str = "reader") -> dict[str, object]:
+        """Load the snapshot once; empty when there was no good answer."""
+        answer = answer_json(await self._calls(reader).init())
+        return answer if isinstance(answer, dict) else {}
+
+    async def read_all(self, reader: str = "reader") -> None:
+        """Load the snapshot and page back through the history to the first message."""
+        self._walks += 1
+        messages = (await self.snapshot(reader)).get("messages")
+        for _ in range(MAX_PAGES):
+            oldest = _oldest(messages)
+            if oldest is None:
+                return
+            page = answer_json(
+                await self._calls(reader).history(load_from=oldest, walk=self._walks)
+            )
+            messages = page.get("messages") if isinstance(page, dict) else None
+
+    async def ping(self, connection: str) -> Completion:
+        """Ping a connection id by hand."""
+        return await self._calls("pinger").ping(connection)
+
+    async def send_bad(
+        self,
+        label: str,
+        method: str,
+        path: str,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        marker: str = "",
+    ) -> None:
+        """Send what the server must refuse; `marker` may never be stored or sent."""
+        await self._calls("vandal").bad_input(
+            label, method, path, content=content, headers=headers, marker=marker
+        )
+
+    # ---- faults and the server's life ------------------------------------------------
+
+    @asynccontextmanager
+    async def during(self, fault: Fault) -> AsyncIterator[None]:
+        """Keep a fault up around a block; see its effect, then heal it.
+
+        Begins when its victims are live, for most faults are of open connections.
+        """
+        await self.live(*(self.clients[name] for name in fault.whom))
+        async with self._nemesis.during(fault):
+            yield
+
+    async def inject(self, fault: Fault) -> None:
+        """Carry out a fault that needs nothing else to bite, such as a cut now."""
+        async with self.during(fault):
+            pass
+
+    @asynccontextmanager
+    async def away(self, client: VirtualClient) -> AsyncIterator[None]:
+        """Keep a client cut off around a block, as behind a closed lid."""
+        async with self.during(refuse(client)):
+            await self.inject(cut(client))
+            yield
+
+    async def cut_inside(self, client: VirtualClient, aim: Aim) -> Sent:
+        """Cut a client's stream at this place of the next event's frame.
+
+        The first try is aimed with the frame of an earlier event; a miss is told from
+        the bytes that came through, and the next try is corrected by it.
+        """
+        shot = Shot(aim, client.name, self._recorder.records)
+        for _ in range(AIM_ATTEMPTS):
+            await self.live(client)
+            await self.seen(await self.write(), client)
+            after_bytes = shot.aimed()
+            if after_bytes is None:
+                raise NotApplicable(f"the frames of this target have no place {aim}")
+            async with self.during(cut(client, after_bytes=after_bytes, aim=aim)):
+                sent = await self.write()
+            if shot.hit():
+                return sent
+        raise CouldNotRun(f"no cut of {client.name} landed {aim}")
+
+    async def stop(self, how: How = How.TERM) -> None:
+        """End the server's process."""
+        self._require_restarts()
+        self._down_on_purpose = True
+        self._acked.clear()  # what this life still owes the witness ends with it
+        await self._nemesis.end_life(how)
+
+    async def start(self, *, other_port: bool = False, empty: bool = False) -> None:
+        """Start the server, and wait until the witness is live on it."""
+        await self._server.start(other_port=other_port, empty=empty)
+        self._down_on_purpose = False
+        if WITNESS not in self.clients:
+            self._make_client(WITNESS, start=Start.STREAM_FIRST, direct=True).open()
+        await self.live(self.witness)
+
+    async def restart(self, how: How = How.TERM, *, other_port: bool = False) -> None:
+        """End the server and start it again on the same data."""
+        await self.stop(how)
+        await self.start(other_port=other_port)
+
+    def paused(self) -> AbstractAsyncContextManager[None]:
+        """Freeze the server around a block (SIGSTOP, SIGCONT)."""
+        self._require_restarts()
+        return self._nemesis.paused()
+
+    # ---- waiting ---------------------------------------------------------------------
+
+    async def until(
+        self, condition: Callable[[], bool], what: str, *, within_s: float = WAIT_S
+    ) -> None:
+        """Wait for a condition; `what` names it if it does not come about."""
+        await self._waiter.until(condition, what, within_s=within_s)
+
+    async def seen(self, sent: Sent, *clients: VirtualClient) -> None:
+        """Wait until this write reached these clients."""
+        names = ", ".join(one.name for one in clients)
+        await self.until(
+            lambda: all(one.knows(sent.event, sent.id, sent.text) for one in clients),
+            f"{sent.says()} seen by {names}",
+        )
+
+    async def passes(self, seconds: float) -> None:
+        """Let time itself do the work: for requirements that speak of durations."""
+        await asyncio.sleep(seconds)
+
+    def converged(self) -> bool:
+        """Whether the witness saw every write, and all clients show what it shows."""
+        shown = self.witness.view.messages()
+        return all(
+            self.witness.knows(sent.event, sent.known_id, sent.text)
+            for sent in self._acked
+        ) and all(
+            one.live and one.view.messages() == shown
+            for one in self.clients.values()
+            if one.running
+        )
+
+    # ---- end of a case ---------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Faults have ended: wait for everybody, then write down what each shows."""
+        if self._down_on_purpose:
+            await self.start()
+        settle_s = self.tolerances.settle_ms / 1_000 + 1
+        await self._waiter.comes_about(self.converged, settle_s)
+        for client in self.clients.values():
+            if client.running:
+                messages = client.view.messages()
+                self._recorder.add(View, who=client.name, messages=messages)
+        await self.witness.calls.init()
+
+    async def aclose(self) -> None:
+        """Close every tab, connection and task."""
+        self._lag.cancel()
+        for client in self.clients.values():
+            await client.close()
+        await asyncio.gather(self._lag, return_exceptions=True)
+        await self._reach.aclose()
+
+    def _hopeless(self) -> bool:
+        """Raise harness trouble; True when the server died under the case."""
+        for client in self.clients.values():
+            if (error := client.trouble()) is not None:
+                raise error
+        return not (self._server.up or self._down_on_purpose)
+
+    def _require_restarts(self) -> None:
+        if not self._server.restartable:
+            raise NotApplicable("the target runs already: it is not ours to restart")
+
+    def _make_client(
+        self,
+        name: str,
+        *,
+        start: Start,
+        pings: bool = True,
+        close: Close = Close.FIN,
+        direct: bool = False,
+    ) -> VirtualClient:
+        if name in self.clients:
+            raise ValueError(f"two clients named {name!r}")
+        way = self._reach.way(name, direct=direct, close=close)
+        client = self.clients[name] = VirtualClient(
+            name=name,
+            http=way.streams,
+            calls=way.calls,
+            paths=self.paths,
+            recorder=self._recorder,
+            rng=random.Random(f"{self.rng.random()} {name}"),
+            retry_ms=self._retry_ms,
+            limit=self.limits.message_limit,
+            start=start,
+            pings=pings,
+        )
+        return client
+
+    def _calls(self, by: VirtualClient | str) -> Calls:
+        return by.calls if isinstance(by, VirtualClient) else self._reach.way(by).calls
+
+    def _keep(self, sent: Sent) -> Sent:
+        if sent.acked:
+            self._acked.append(sent)
+        return sent
+
+    async def _write_share(self, writer: str, count: int) -> None:
+        for _ in range(count):
+            await self.write(by=writer)
+
+
+def _oldest(messages: object) -> object:
+    """`createdAt` of a page's first message; None for an empty or malformed page."""
+    if not isinstance(messages, list) or not messages:
+        return None
+    first = messages[0]
+    value = first.get("value") if isinstance(first, dict) else None
+    return value.get("createdAt") if isinstance(value, dict) else None

@@ -1,0 +1,1 @@
+"""The cases: one async function each, written against `World`, run on every arm."""

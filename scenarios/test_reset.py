@@ -1,0 +1,105 @@
+"""Reconnects whose continuity is lost: told so, once, and before anything else."""
+
+import asyncio
+import re
+
+import pytest
+
+from harness.arm import How
+from harness.client.client import Start
+from harness.world import World
+from scenarios.requirements import judges
+
+
+@judges("reset/evicted", "reset/before-any-event", "reset/once")
+async def test_one_event_more_than_the_log_missed(world: World) -> None:
+    """The next event is gone from the log: a reset, and then a working stream."""
+    alice = await world.client("alice")
+    await world.seen(await world.write(), alice)
+    async with world.away(alice):
+        await world.write_many(world.limits.event_log_limit + 1)
+    await world.live(alice)
+    await world.seen(await world.write(), alice)
+
+
+@pytest.mark.parametrize("how", list(How))
+@judges("reset/restart", "reset/before-any-event", "reset/once", "converge")
+async def test_restart(world: World, how: How) -> None:
+    """A restart ends every cursor of the earlier life."""
+    alice = await world.client("alice")
+    bob = await world.client("bob", start=Start.STREAM_FIRST)
+    await world.write_many(3)
+    await world.seen(await world.write(), alice, bob)
+    await world.restart(how)
+    await world.live(alice, bob)
+    await world.seen(await world.write(), alice, bob)
+
+
+@judges("reset/restart", "reset/once", "converge")
+async def test_restart_on_another_port(world: World) -> None:
+    """The server comes back elsewhere; clients are led there and reset."""
+    alice = await world.client("alice")
+    await world.seen(await world.write(), alice)
+    await world.restart(How.TERM, other_port=True)
+    await world.live(alice)
+    await world.seen(await world.write(), alice)
+
+
+@judges("reset/restart-reused-ids", "reset/restart")
+async def test_new_life_counted_as_far_as_the_old_cursor(world: World) -> None:
+    """The new life has made as many events as the old cursor counts: still a reset."""
+    alice = await world.client("alice")
+    await world.write_many(4)
+    await world.seen(await world.write(), alice)
+    async with world.away(alice):
+        await world.restart(How.KILL)
+        await world.write_many(8)
+    await world.live(alice)
+    await world.seen(await world.write(), alice)
+
+
+@judges("reset/unknown-cursor", "reset/before-any-event")
+async def test_table_of_bad_cursors(world: World) -> None:
+    """Cursors that were never issued: reset, never an error, never silence."""
+    await world.write_many(3)
+    cursors = bad_cursors(world.witness.cursor)
+    await asyncio.gather(
+        *(world.probe(header=cursor) for cursor in cursors),
+        *(world.probe(query=cursor) for cursor in cursors),
+    )
+
+
+@judges("reset/before-any-event", "reset/evicted")
+async def test_reset_is_alone_and_ends_the_response(world: World) -> None:
+    """Nobody hangs up on the reset: the server must, and send nothing more."""
+    await world.seen(await world.write(), world.witness)
+    cursor = world.witness.cursor
+    await world.write_many(world.limits.event_log_limit + 5)
+    async with world.writing(10, writers=1):
+        await world.probe(header=cursor)
+
+
+@judges("reset/fresh-never", "reset/once")
+async def test_fresh_streams_are_never_reset(world: World) -> None:
+    """Without a cursor nothing was lost: after a restart, and after evictions."""
+    await world.write_many(5)
+    alice = await world.client("alice")
+    await world.restart(How.KILL)
+    bob = await world.client("bob", start=Start.STREAM_FIRST)
+    await world.live(alice)
+    await world.write_many(world.limits.event_log_limit + 5)
+    carol = await world.client("carol", start=Start.STREAM_FIRST)
+    await world.seen(await world.write(), alice, bob, carol)
+
+
+def bad_cursors(good: str) -> list[str]:
+    """Malformed, foreign, negative, oversized and future, made from a good one."""
+    made_up = ["garbage", "-1", "-", "0", "1e3", "null", "../../etc/passwd", "%00"]
+    long = ["x" * 64, "9" * 200, "y" * 4_000]
+    number = re.search(r"\d+$", good)
+    if number is None:
+        return [*made_up, *long, good[::-1], good + "x"]
+    stem, last = good[: number.start()], int(number[0])
+    near = [f"{stem}{last + 1_000}", f"{stem}{last}0000000", f"{stem}-{last}", stem]
+    foreign = [f"{stem[:-2]}zz-{last}", f"{good} ", f" {good}x", f"{stem}{last}.0"]
+    return [*made_up, *long, *near, *foreign]

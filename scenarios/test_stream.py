@@ -1,0 +1,57 @@
+"""What every stream owes its client from the first byte on."""
+
+from harness.client.client import Start
+from harness.world import World
+from scenarios.requirements import judges
+
+
+@judges("stream/content-type", "stream/first-frame-ping", "stream/no-store")
+async def test_first_frame_and_headers(world: World) -> None:
+    """A stream says what it is and begins with a ping, also when it is resumed."""
+    alice = await world.client("alice")
+    await world.seen(await world.write(), alice)
+    alice.switch()
+    await world.live(alice)
+
+
+@judges("stream/keepalive")
+async def test_idle_stream_is_kept_alive(world: World) -> None:
+    """Nobody writes, yet bytes come at least every keep-alive interval."""
+    await world.client("alice")
+    await world.passes(3.5 * world.limits.keepalive_ms / 1_000)
+
+
+@judges("stream/registered-before-ping", "event/no-loss")
+async def test_write_the_moment_after_the_ping_frame(world: World) -> None:
+    """Who has seen the ping frame gets what is written from then on."""
+    for name in ("alice", "bob", "carol"):
+        client = await world.client(name, start=Start.STREAM_FIRST)
+        await world.seen(await world.write(), client)
+
+
+@judges(
+    "event/order",
+    "event/has-id",
+    "event/no-loss",
+    "event/no-duplicate",
+    "event/no-phantom",
+    "event/payload",
+    "converge",
+)
+async def test_three_clients_see_one_order(world: World) -> None:
+    """Creates, updates and deletes from three tabs reach all in one order."""
+    tabs = [await world.client(name) for name in ("alice", "bob", "carol")]
+    for tab in tabs * 4:
+        first, second = await world.write(by=tab), await world.write(by=tab)
+        await world.update(first.id, by=tab)
+        await world.delete(second.id, by=tab)
+    await world.seen(await world.write(), *tabs)
+
+
+@judges("event/order", "event/no-loss", "event/no-duplicate", "converge")
+async def test_many_writers_at_once(world: World) -> None:
+    """Five writers at once, and still one order for everybody."""
+    tabs = [await world.client(name) for name in ("alice", "bob", "carol")]
+    async with world.writing(60, writers=5):
+        pass
+    await world.seen(await world.write(), *tabs)
