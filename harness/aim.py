@@ -30,8 +30,8 @@ def offset_in(frame: str, aim: Aim) -> int | None:
             wide = next((i for i, byte in enumerate(raw) if byte >= 0xC0), None)
             return None if wide is None else wide + 1
     field = _FIELDS[aim].encode()
-    found = re.search(rb"^" + field + rb":.", raw, re.MULTILINE)
-    return None if found is None else found.end() + 1
+    found = re.search(rb"^" + field + rb":[^\r\n]{1,2}", raw, re.MULTILINE)
+    return None if found is None else found.end()
 
 
 def landed(tail: str) -> Aim:
@@ -47,6 +47,10 @@ def landed(tail: str) -> Aim:
         if line.startswith(field) or field.startswith(line):
             return aim
     return Aim.DATA_LINE
+
+
+def _has_data(frame: str) -> bool:
+    return any(line.startswith("data") for line in frame.splitlines())
 
 
 class Shot:
@@ -75,9 +79,9 @@ class Shot:
         frames = [
             r for r in self._records if isinstance(r, Frame) and r.conn == self._conn
         ]
-        sample = next(f.text for f in reversed(frames) if "\ndata" in f.text)
+        sample = next((f.text for f in reversed(frames) if _has_data(f.text)), "")
         offset = offset_in(sample, self._aim)
-        if offset is None:
+        if offset is None or not sample:
             return None
         self._offset = offset
         self._before = frames[-1].offset + len(frames[-1].text.encode())
@@ -86,10 +90,15 @@ class Shot:
     def hit(self) -> bool:
         """Whether the cut landed there; a miss corrects the next shot."""
         closed = next(
-            r
-            for r in reversed(self._records)
-            if isinstance(r, Closed) and r.conn == self._conn
+            (
+                r
+                for r in reversed(self._records)
+                if isinstance(r, Closed) and r.conn == self._conn
+            ),
+            None,
         )
+        if closed is None:  # the cut had no effect, which the history says
+            return False
         came = closed.received - self._before
         self._correction += self._offset - came
         return landed(closed.tail) is self._aim and came > 0

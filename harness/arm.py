@@ -52,10 +52,6 @@ class Server(Protocol):
     """The life of the target's process; each step is recorded by the arm."""
 
     @property
-    def restartable(self) -> bool:
-        """Whether it is ours to start and stop."""
-
-    @property
     def up(self) -> bool:
         """Whether it was started and has not ended."""
 

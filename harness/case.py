@@ -4,7 +4,9 @@ import asyncio
 import datetime
 import importlib.metadata
 import platform
+import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +16,7 @@ from harness.core.errors import HarnessError, Unreached
 from harness.core.history import FORMAT, VERSION, End, Header, Note
 from harness.core.recorder import Recorder
 from harness.core.target import Profiled, Target
-from harness.world import World
+from harness.world import NotApplicable, World
 
 CASE_S = 90.0
 """No case may take longer, whatever a target or a scenario does."""
@@ -66,16 +68,34 @@ async def run_case(
     recorder = Recorder(path, _header(case), lambda: loop.time() - began)
     reason = ""
     try:
-        async with asyncio.timeout(CASE_S):
+        async with asyncio.timeout(CASE_S) as limit:
             world = await arm.world(case, recorder, folder)
             await _in_world(world, scenario, recorder)
-    except TimeoutError:
-        reason = f"the case took longer than {CASE_S:g} s"
+    except TimeoutError as error:
+        late = f"the case took longer than {CASE_S:g} s"
+        reason = late if limit.expired() else _broke_down(error, folder)
     except HarnessError as error:
         reason = str(error)
+    except NotApplicable:
+        reason = "not applicable"
+        raise
+    except Exception as error:
+        reason = _broke_down(error, folder)
+    except BaseException as error:
+        reason = f"broken off: {error!r}"
+        raise
     finally:
         recorder.add(End, complete=not reason, reason=reason)
         recorder.close()
+
+
+def _broke_down(error: Exception, folder: Path) -> str:
+    """One line for the reader, the traceback in a file for who mends the harness."""
+    file = folder / "traceback.txt"
+    with suppress(OSError):
+        file.write_text("".join(traceback.format_exception(error)), errors="replace")
+    said = f"{type(error).__name__}: {str(error)[:300]}"
+    return f"the harness broke down: {said} (traceback: {file})"
 
 
 async def _in_world(world: World, scenario: Scenario, recorder: Recorder) -> None:

@@ -5,6 +5,7 @@ Exit status: 0 conforms, 1 does not conform, 2 bad usage or input, 3 could not r
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Any
 import click
 
 from harness.core.errors import BadInput, HarnessError
+
+TRACEBACK = "UNBROKEN_TRACEBACK"
+"""Set in the environment, it lets the harness's own breakdowns through."""
 
 BAD_INPUT, COULD_NOT_RUN, INTERRUPTED = 2, 3, 130
 DEFAULT_JOBS = min(8, 3 * (os.cpu_count() or 1))
@@ -30,9 +34,7 @@ def _chosen(command: _Command) -> _Command:
             metavar="ID|PATTERN",
             help="Only scenarios that judge it, such as 'reset/*'.",
         ),
-        click.option(
-            "--profile", help="Profile; default: the target's first."
-        ),
+        click.option("--profile", help="Profile; default: the target's first."),
         click.option(
             "--arm", type=click.Choice(["live"]), default="live", show_default=True
         ),
@@ -124,15 +126,23 @@ def doctor(**options: Any) -> None:
 
 def _exit(command: Callable[[], int]) -> None:
     """Turn harness trouble into one message and a documented exit status."""
+    # Whoever ends us politely gets the same orderly end as with Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         status = command()
     except BadInput as error:
         status = _complain(error, BAD_INPUT)
     except HarnessError as error:
         status = _complain(error, COULD_NOT_RUN)
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
+    except KeyboardInterrupt as error:
+        click.echo(f"unbroken: {error or 'interrupted'}", err=True)
         status = INTERRUPTED
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        said = f"{type(error).__name__}: {error}"
+        click.echo(f"unbroken: broke down: {said}; {TRACEBACK}=1 shows where", err=True)
+        status = COULD_NOT_RUN
     sys.exit(status)
 
 

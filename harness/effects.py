@@ -111,7 +111,7 @@ def _late(seen: Evidence) -> str:
 
 def _sliced(seen: Evidence) -> str:
     most = max((f.chunks for f in seen.frames() if _is_event(f)), default=0)
-    return f"a frame came in {most} pieces" if most >= 3 else ""
+    return f"a frame came in {most} pieces" if most >= 2 else ""
 
 
 def _silent(seen: Evidence) -> str:

@@ -14,9 +14,10 @@ import msgspec
 from harness.case import Arm, Case, run_case
 from harness.checkers import judge
 from harness.core.codec import load
+from harness.core.verdict import Verdict
 from harness.live.arm import LiveArm
 from harness.live.toxiproxy_binary import find_or_build
-from harness.options import Settings
+from harness.options import Mutant, Settings
 from harness.world import NotApplicable, World
 from reports.fold import case_result
 from reports.result import CaseResult, Outcome
@@ -24,6 +25,8 @@ from scenarios.requirements import REQUIREMENTS
 
 HISTORIES = "histories"
 LOGS = "logs"
+CAUGHT = "caught"
+"""Holds an empty file for each mutant that was caught, for all workers to see."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +36,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     function: Callable[..., Any]
     arguments: Mapping[str, Any]
     requirements: tuple[str, ...]
-    mutant: str
+    mutant: Mutant | None
+
+    @property
+    def mutant_name(self) -> str:
+        """The mutant's name, "" for the target as it is."""
+        return self.mutant.name if self.mutant else ""
 
     @property
     def title(self) -> str:
@@ -50,6 +58,8 @@ class Session:
 
     def run(self, asked: Asked) -> CaseResult:
         """Run one case to its end and judge the history that it left."""
+        if self._is_caught(asked):
+            return _not_applicable(asked, "this mutant was caught already")
         began = time.monotonic()
         file = f"{_file_name(asked.name)}.jsonl"
         path = self._settings.out / HISTORIES / file
@@ -63,20 +73,33 @@ class Session:
         finally:
             _drop_data(folder)
         # Judged from the file, so that `unbroken judge` cannot say otherwise.
-        return case_result(
+        result = case_result(
             judge(load(path)),
             asked.requirements,
             REQUIREMENTS,
             title=asked.title,
             history=f"{HISTORIES}/{file}",
             duration_s=round(time.monotonic() - began, 3),
-            mutant=asked.mutant,
+            mutant=asked.mutant_name,
         )
+        self._note_caught(asked, result)
+        return result
 
     def close(self) -> None:
         """End what the arm still runs."""
         if self._arm is not None:
             asyncio.run(self._arm.aclose())
+
+    def _is_caught(self, asked: Asked) -> bool:
+        return bool(asked.mutant) and self._flag(asked).exists()
+
+    def _note_caught(self, asked: Asked, result: CaseResult) -> None:
+        if asked.mutant and asked.mutant.requirement in failed_of(result):
+            self._flag(asked).parent.mkdir(parents=True, exist_ok=True)
+            self._flag(asked).touch()
+
+    def _flag(self, asked: Asked) -> Path:
+        return self._settings.out / CAUGHT / asked.mutant_name
 
     async def _run(self, asked: Asked, path: Path, folder: Path) -> None:
         async def scenario(world: World) -> None:
@@ -96,7 +119,7 @@ class Session:
             profile=settings.profile,
             arm=settings.arm,
             seed=settings.seed,
-            mutant=asked.mutant,
+            mutant=asked.mutant_name,
         )
 
     def _get_arm(self) -> Arm:
@@ -109,6 +132,15 @@ class Session:
 def _file_name(name: str) -> str:
     """A scenario's name as a file's: letters, digits, dots, dashes."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name.removesuffix(".py")).strip("-")
+
+
+def failed_of(result: CaseResult) -> list[str]:
+    """The requirements that a case found broken, SHOULDs too."""
+    return [
+        judgement.requirement
+        for judgement in result.judgements
+        if judgement.verdict is Verdict.FAIL
+    ]
 
 
 def _say(line: str) -> None:
@@ -127,5 +159,5 @@ def _not_applicable(asked: Asked, reason: str) -> CaseResult:
         requirements=asked.requirements,
         outcome=Outcome.NOT_APPLICABLE,
         reasons=(reason,),
-        mutant=asked.mutant,
+        mutant=asked.mutant_name,
     )

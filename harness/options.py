@@ -7,9 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.core.errors import BadInput, HarnessError
+from harness.core.errors import BadInput
 from harness.core.target import Target, load_target
-from reports.result import CaseResult
 
 PREFIX = "--unbroken-"
 DEFAULT_OUT = "unbroken-results"
@@ -37,7 +36,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     arm: str
     out: Path
     seed: int
-    all_mutants: bool = False
 
 
 def add(parser: pytest.Parser) -> None:
@@ -52,6 +50,11 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(PREFIX + "mutants", default="", help="JSON Lines of mutants")
 
 
+def is_asked(config: pytest.Config) -> bool:
+    """Whether a target or a profile was chosen, so that it can be refused at once."""
+    return _option(config, "target") != "reference" or bool(_option(config, "profile"))
+
+
 def settings_of(config: pytest.Config) -> Settings:
     """Read the options; raises `BadInput` that names what is wrong."""
     path = find_target(_option(config, "target"))
@@ -63,7 +66,6 @@ def settings_of(config: pytest.Config) -> Settings:
         arm=_option(config, "arm"),
         out=Path(_option(config, "out")).absolute(),
         seed=config.getoption(PREFIX + "seed"),
-        all_mutants=bool(_option(config, "mutants")),
     )
 
 
@@ -108,6 +110,12 @@ def mutants_of(config: pytest.Config) -> list[Mutant] | None:
     return read_mutants(Path(path).read_bytes(), name=path) if path else None
 
 
+def mutant_named(config: pytest.Config, name: object) -> Mutant | None:
+    """The mutant of this name; None for the target as it is."""
+    listed = mutants_of(config) or []
+    return next((one for one in listed if one.name == name), None)
+
+
 def read_mutants(data: bytes, *, name: str) -> list[Mutant]:
     """One JSON object a line; raises `BadInput` for anything else."""
     try:
@@ -118,19 +126,6 @@ def read_mutants(data: bytes, *, name: str) -> list[Mutant]:
         ]
     except msgspec.MsgspecError as error:
         raise BadInput(f"{name}: not a list of mutants: {error}") from error
-
-
-def encode_result(result: CaseResult) -> str:
-    """A case's result as text, for the way from worker to controller."""
-    return msgspec.json.encode(result).decode("utf-8", "backslashreplace")
-
-
-def decode_result(text: str) -> CaseResult:
-    """Back from text; raises `HarnessError` when it is none."""
-    try:
-        return msgspec.json.decode(text, type=CaseResult)
-    except msgspec.MsgspecError as error:
-        raise HarnessError(f"a worker sent a broken result: {error}") from error
 
 
 def _option(config: pytest.Config, name: str) -> str:

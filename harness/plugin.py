@@ -10,6 +10,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +20,7 @@ import pytest
 
 from harness import options
 from harness.core.errors import HarnessError
-from reports.result import CaseResult, Outcome
+from reports.result import CaseResult, Outcome, encode_case
 
 if TYPE_CHECKING:  # heavy, and not needed by a run without scenarios
     from harness.judged import Asked, Session
@@ -27,6 +30,11 @@ result_key = pytest.StashKey[CaseResult]()
 
 MUTANT = "mutant"
 
+PARENT_S = 0.2
+"""How often a worker looks whether its controller lives: there is no event for it."""
+
+ORPHANED = 3
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of `pytest scenarios`; the command line passes them on."""
@@ -34,10 +42,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the mark that makes a test a scenario."""
+    """Register the mark that makes a test a scenario; refuse what cannot be run."""
     config.addinivalue_line(
         "markers", "judges(*requirements): what a scenario must exercise"
     )
+    if options.is_asked(config):
+        try:
+            options.settings_of(config)
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from error
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -107,8 +120,10 @@ def pytest_runtest_makereport(
     report = yield
     result = item.stash.get(result_key, None)
     if result is not None and call.when == "setup":
-        setattr(report, options.RESULT, options.encode_result(result))
-        report.user_properties.append(("outcome", str(result.outcome)))
+        setattr(report, options.RESULT, encode_case(result))
+        outcome = ("outcome", str(result.outcome))
+        item.user_properties.append(outcome)  # the file is written from the last report
+        report.user_properties.append(outcome)
     return report
 
 
@@ -123,11 +138,28 @@ def _session(config: pytest.Config) -> Session:
     from harness.judged import Session
 
     if session_key not in config.stash:
+        if hasattr(config, "workerinput"):
+            _end_with_parent()
         try:
             config.stash[session_key] = Session(options.settings_of(config))
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from error
     return config.stash[session_key]
+
+
+def _end_with_parent() -> None:
+    """End this worker when its controller dies: xdist tells it after the case only.
+
+    What the worker has started ends with it (harness.live.process).
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_S)
+        os._exit(ORPHANED)
+
+    threading.Thread(target=watch, name="parent watch", daemon=True).start()
 
 
 def _request(item: pytest.Item) -> Asked:
@@ -144,8 +176,12 @@ def _request(item: pytest.Item) -> Asked:
         function=item.obj,
         arguments=arguments,
         requirements=_marked(item),
-        mutant=str(item.funcargs.get(MUTANT, "")),
+        mutant=options.mutant_named(item.config, _parameters(item).get(MUTANT)),
     )
+
+
+def _parameters(item: pytest.Function) -> dict[str, object]:
+    return item.callspec.params if hasattr(item, "callspec") else {}
 
 
 def _name(item: pytest.Item) -> str:

@@ -17,7 +17,7 @@ from harness.core.errors import CouldNotRun
 from harness.core.fault import Aim, Close, Fault, cut, refuse
 from harness.core.history import WITNESS, View
 from harness.core.recorder import Recorder
-from harness.core.target import Limits, Profiled, Tolerances
+from harness.core.target import Capability, Limits, Profiled, Tolerances
 from harness.nemesis import Nemesis
 from harness.reach import Reach
 from harness.sent import Sent, written
@@ -45,6 +45,7 @@ class World:
         retry_ms: int,
         network: Network,
         server: Server,
+        abilities: frozenset[Capability],
         recorder: Recorder,
         rng: random.Random,
     ) -> None:
@@ -55,6 +56,7 @@ class World:
         self.clients: dict[str, VirtualClient] = {}
         self._retry_ms = retry_ms
         self._server = server
+        self._abilities = abilities
         self._recorder = recorder
         self._reach = Reach(network, profiled.paths, recorder)
         self._waiter = Waiter(recorder, self._hopeless)
@@ -248,7 +250,7 @@ class World:
 
     async def stop(self, how: How = How.TERM) -> None:
         """End the server's process."""
-        self._require_restarts()
+        self._require(Capability.RESTART)
         self._down_on_purpose = True
         self._acked.clear()  # what this life still owes the witness ends with it
         await self._nemesis.end_life(how)
@@ -263,12 +265,14 @@ class World:
 
     async def restart(self, how: How = How.TERM, *, other_port: bool = False) -> None:
         """End the server and start it again on the same data."""
+        if other_port:
+            self._require(Capability.OTHER_PORT)
         await self.stop(how)
         await self.start(other_port=other_port)
 
     def paused(self) -> AbstractAsyncContextManager[None]:
         """Freeze the server around a block (SIGSTOP, SIGCONT)."""
-        self._require_restarts()
+        self._require(Capability.FREEZE)
         return self._nemesis.paused()
 
     # ---- waiting ---------------------------------------------------------------------
@@ -332,9 +336,12 @@ class World:
                 raise error
         return not (self._server.up or self._down_on_purpose)
 
-    def _require_restarts(self) -> None:
-        if not self._server.restartable:
-            raise NotApplicable("the target runs already: it is not ours to restart")
+    def _require(self, capability: Capability) -> None:
+        if capability not in self._abilities:
+            raise NotApplicable(
+                f"the target does not offer {capability!s}: it is not declared in "
+                "its capabilities, or the target runs already"
+            )
 
     def _make_client(
         self,

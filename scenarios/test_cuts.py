@@ -111,6 +111,7 @@ async def test_slices_of_one_to_seven_bytes(world: World) -> None:
     alice = await world.client("alice")
     for slice_bytes in (1, 2, 3, 5, 7):
         async with world.during(slices(alice, slice_bytes=slice_bytes)):
+            await world.write()
             await world.seen(await world.write(), alice)
 
 

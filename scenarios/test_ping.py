@@ -1,5 +1,6 @@
 """Connections live as long as they are pinged."""
 
+from harness.core.fault import cut
 from harness.world import World
 from scenarios.requirements import judges
 
@@ -16,6 +17,7 @@ async def test_silent_connection_is_dropped(world: World) -> None:
         "the silent connection ended",
         within_s=patience_s,
     )
+    await world.passes(2)
     await world.ping(connection)
 
 
@@ -42,5 +44,5 @@ async def test_connection_ids_are_unique(world: World) -> None:
     """No two streams share an id, not even one after the other."""
     tabs = [await world.client(name) for name in ("alice", "bob", "carol")]
     for tab in tabs * 2:
-        tab.switch()
+        await world.inject(cut(tab))
         await world.live(tab)

@@ -7,6 +7,7 @@ import pytest
 
 from harness.arm import How
 from harness.client.client import Start
+from harness.core.fault import cut
 from harness.world import World
 from scenarios.requirements import judges
 
@@ -19,6 +20,9 @@ async def test_one_event_more_than_the_log_missed(world: World) -> None:
     async with world.away(alice):
         await world.write_many(world.limits.event_log_limit + 1)
     await world.live(alice)
+    await world.seen(await world.write(), alice)
+    await world.inject(cut(alice))
+    await world.write()
     await world.seen(await world.write(), alice)
 
 
@@ -101,5 +105,5 @@ def bad_cursors(good: str) -> list[str]:
         return [*made_up, *long, good[::-1], good + "x"]
     stem, last = good[: number.start()], int(number[0])
     near = [f"{stem}{last + 1_000}", f"{stem}{last}0000000", f"{stem}-{last}", stem]
-    foreign = [f"{stem[:-2]}zz-{last}", f"{good} ", f" {good}x", f"{stem}{last}.0"]
+    foreign = [f"{stem[:-2]}zz-{last}", f"{good};", f"{good}x", f"{stem}{last}.0"]
     return [*made_up, *long, *near, *foreign]

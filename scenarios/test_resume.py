@@ -19,7 +19,9 @@ async def test_at_head(world: World) -> None:
     await world.seen(await world.write(), alice, bob)
 
 
-@judges("resume/within-log", "resume/no-needless-reset", "event/payload")
+@judges(
+    "resume/within-log", "resume/no-needless-reset", "event/payload", "event/has-id"
+)
 async def test_missed_events_are_replayed(world: World) -> None:
     """A client that was away gets what it missed, as everybody else got it."""
     alice = await world.client("alice")

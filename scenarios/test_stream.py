@@ -7,10 +7,11 @@ from scenarios.requirements import judges
 
 @judges("stream/content-type", "stream/first-frame-ping", "stream/no-store")
 async def test_first_frame_and_headers(world: World) -> None:
-    """A stream says what it is and begins with a ping, also when it is resumed."""
+    """A stream says what it is and begins with a ping, also before a replay."""
     alice = await world.client("alice")
     await world.seen(await world.write(), alice)
-    alice.switch()
+    async with world.away(alice):
+        await world.write_many(2)
     await world.live(alice)
 
 
@@ -45,7 +46,9 @@ async def test_three_clients_see_one_order(world: World) -> None:
         first, second = await world.write(by=tab), await world.write(by=tab)
         await world.update(first.id, by=tab)
         await world.delete(second.id, by=tab)
-    await world.seen(await world.write(), *tabs)
+    last = await world.write()
+    await world.seen(last, *tabs)
+    await world.delete(last.id)
 
 
 @judges("event/order", "event/no-loss", "event/no-duplicate", "converge")

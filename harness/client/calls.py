@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -107,7 +108,7 @@ class Calls:
         )
 
     def _path_of(self, message_id: object) -> str:
-        return self._paths.message.replace("{id}", str(message_id))
+        return self._paths.message.replace("{id}", quote(str(message_id), safe=""))
 
     async def _call(
         self,
@@ -192,5 +193,5 @@ def answer_json(completion: Completion) -> Any:
         return None
     try:
         return msgspec.json.decode(completion.answer.body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None

@@ -22,6 +22,7 @@ from harness.core.recorder import Recorder
 from harness.core.target import Paths
 
 EVENTS = ("create", "update", "delete")
+MAX_RETRY_MS = 86_400_000
 
 
 class Start(StrEnum):
@@ -214,7 +215,7 @@ class VirtualClient:
                 if event.id:
                     self.cursor = self._source_id = event.id
                 if event.retry is not None and event.retry >= 0:
-                    self._retry_ms = event.retry
+                    self._retry_ms = min(event.retry, MAX_RETRY_MS)
                 if event.data and self._dispatch(event):
                     return _After.RESET
         return _After.DEAD_SOURCE if attempt.refused_source else None
@@ -293,5 +294,5 @@ async def _keep(reading: "asyncio.Task[_After | None]") -> None:
 def _json(data: str) -> object:
     try:
         return msgspec.json.decode(data)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None

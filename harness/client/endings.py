@@ -9,7 +9,11 @@ _PEER_CLOSED = ("peer closed connection", "Server disconnected")
 
 
 def close_kind(error: Exception) -> CloseKind:
-    """The close kind at the client's socket (docs/architecture.md has the table)."""
+    """The close kind at the client's socket (docs/architecture.md has the table).
+
+    Anything else, such as a request that may not be sent, is the harness's own error
+    and is raised again.
+    """
     match error:
         case httpx.ConnectError():
             return CloseKind.REFUSED
@@ -19,6 +23,6 @@ def close_kind(error: Exception) -> CloseKind:
             return CloseKind.RST
         case httpx.RemoteProtocolError() if str(error).startswith(_PEER_CLOSED):
             return CloseKind.FIN
-        case httpx.ProtocolError() | httpx.DecodingError() | Flood():
+        case httpx.RemoteProtocolError() | httpx.DecodingError() | Flood():
             return CloseKind.GARBAGE
     raise error

@@ -46,4 +46,5 @@ def _parse(frame: object) -> tuple[str, float]:
     interval = frame.get("interval")
     if not isinstance(interval, int | float) or not interval > 0:
         return frame["id"], 0.0
-    return frame["id"], min(max(interval / 1_000, MIN_INTERVAL_S), MAX_INTERVAL_S)
+    interval_s = min(interval, MAX_INTERVAL_S * 1_000) / 1_000
+    return frame["id"], max(interval_s, MIN_INTERVAL_S)

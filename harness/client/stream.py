@@ -1,5 +1,6 @@
 """One connection attempt of an EventSource: httpx-sse reads, the tap records."""
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
@@ -8,13 +9,13 @@ from httpx_sse import EventSource, ServerSentEvent, SSEError
 
 from harness.client.endings import close_kind
 from harness.client.tap import Block, Flood, Splitter
+from harness.core.errors import CouldNotRun
 from harness.core.history import Closed, CloseKind, Frame, Opened, Responded, headers_of
 from harness.core.recorder import Recorder
 
 TAIL_LIMIT = 2_048
-BOM = "﻿"
-
-_HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+_EVENT_STREAM = "text/event-stream"
+_HEADERS = ((b"Accept", b"text/event-stream"), (b"Cache-Control", b"no-store"))
 
 
 class Attempt:
@@ -62,15 +63,17 @@ class Attempt:
             kind = CloseKind.CLIENT if self.refused_source else CloseKind.END
         except (httpx.TransportError, httpx.DecodingError, Flood) as trouble:
             kind, error = close_kind(trouble), str(trouble)
+        except httpx.InvalidURL as trouble:
+            raise CouldNotRun(f"{self._who}'s cursor: {trouble}") from trouble
         finally:
             self._close(kind, error)
 
     async def _read(
         self, http: httpx.AsyncClient, path: str
     ) -> AsyncGenerator[ServerSentEvent, None]:
-        headers = dict(_HEADERS)
+        headers = list(_HEADERS)
         if self.header is not None:
-            headers["Last-Event-ID"] = self.header
+            headers.append((b"Last-Event-ID", _sendable(self.header)))
         params = {"lastEventId": self.query} if self.query is not None else None
         async with http.stream("GET", path, headers=headers, params=params) as answer:
             self._respond(answer)
@@ -104,13 +107,13 @@ class Attempt:
 
     def _tapped(self, answer: httpx.Response) -> httpx.Response:
         """The answer again, its decoded body going through the tap."""
-        headers = [
-            (name, value)
-            for name, value in answer.headers.multi_items()
-            if name not in ("content-encoding", "content-length", "transfer-encoding")
-        ]
-        if answer.status_code != 200:
-            headers = [("content-type", "not/200")]
+        kind = answer.headers.get("content-type", "").partition(";")[0]
+        if answer.status_code == 200 and kind.strip().lower() == _EVENT_STREAM:
+            # WHATWG decodes as UTF-8 less its byte order mark, whatever the charset.
+            kind = f"{_EVENT_STREAM}; charset=utf-8-sig"
+        else:
+            kind = "not/an-event-stream"
+        headers = {"content-type": kind}
         return httpx.Response(200, headers=headers, stream=_Tap(self, answer))
 
     def tap(self, data: bytes) -> None:
@@ -137,15 +140,17 @@ class _Tap(httpx.AsyncByteStream):
         self._answer = answer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        first = True
         async for part in self._answer.aiter_bytes():
             self._attempt.tap(part)
-            # WHATWG decodes UTF-8 without its byte order mark; httpx-sse keeps it.
-            yield part.removeprefix(BOM.encode()) if first else part
-            first = False
+            yield part
 
     async def aclose(self) -> None:
         await self._answer.aclose()
+
+
+def _sendable(cursor: str) -> bytes:
+    """A cursor as a header value: UTF-8 (WHATWG), less what HTTP cannot carry."""
+    return re.sub(rb"[\x00-\x1f\x7f]", b"", cursor.encode("utf-8", "replace")).strip()
 
 
 def _frame(block: Block) -> dict[str, object]:

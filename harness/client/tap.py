@@ -57,7 +57,7 @@ class Splitter:
             self._offset += 1
         self._after_cr = False
         if not self._buffer:
-            self._began_s = now_s
+            self._began_s, self._chunks = now_s, 0
         self._chunks += 1
         self._buffer += data
         blocks = list(self._complete(now_s))

@@ -1,16 +1,21 @@
 """pytest as the engine: started in this process, listened to, never shown."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+import pluggy
 import pytest
+
+# Not public, but without it a malformed -k is an internal error of pytest-xdist.
+from _pytest.mark.expression import Expression
 
 import scenarios
 from harness import options
 from harness.core.errors import BadInput, CouldNotRun
-from reports.result import CaseResult, Outcome
+from reports.result import CaseResult, Outcome, decode_case
 
 SCENARIOS = Path(scenarios.__file__).parent
 
@@ -60,18 +65,23 @@ class Listener:
         """A case's result comes with its set-up; without one something crashed."""
         text = getattr(report, options.RESULT, None)
         if text is not None:
-            self._keep(report.nodeid, options.decode_result(text))
+            self._keep(report.nodeid, decode_case(text))
         elif report.failed and report.nodeid not in self.cases:
             self._keep(report.nodeid, _crashed(report))
 
-    def check(self, status: int) -> None:
-        """Raise what pytest's exit status says beyond the results."""
+    def check(self, status: int, asked: str) -> None:
+        """Raise what pytest's exit status says beyond the results.
+
+        `asked` is the selection in the user's words.
+        """
         if self._errors:
             raise CouldNotRun("scenarios do not load:\n" + "\n".join(self._errors))
         if status == pytest.ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
         if status == pytest.ExitCode.NO_TESTS_COLLECTED:
-            raise BadInput("no scenario matches; `unbroken list` shows them all")
+            raise BadInput(
+                f"no scenario matches {asked or 'at all'}; `unbroken list` shows them"
+            )
         if status == pytest.ExitCode.USAGE_ERROR:
             raise BadInput("the scenarios could not be selected; see the line above")
         if status == pytest.ExitCode.INTERNAL_ERROR:
@@ -92,6 +102,7 @@ def engine(
     listener: Listener, arguments: Sequence[str], *, keyword: str | None, jobs: int
 ) -> None:
     """Run pytest on the scenarios; raises what is no result of a case."""
+    _check_keyword(keyword or "")
     selection = ["-k", keyword] if keyword else []
     workers = ["-n", str(jobs), "--dist", "worksteal"] if jobs > 1 else []
     command = [
@@ -103,7 +114,28 @@ def engine(
         *arguments,
     ]
     os.environ.pop("PYTEST_ADDOPTS", None)
-    listener.check(pytest.main(command, plugins=[listener]))
+    # A second Ctrl-C breaks pytest-xdist off in its own clean-up.
+    warnings.simplefilter("ignore", pluggy.PluggyTeardownRaisedWarning)
+    asked = [f"-k {keyword!r}"] * bool(keyword)
+    wanted = option("requirement", "")
+    asked += [
+        f"--requirement {one.removeprefix(wanted)!r}"
+        for one in arguments
+        if one.startswith(wanted) and one != wanted
+    ]
+    status = pytest.main(command, plugins=[listener])
+    listener.check(status, " and ".join(asked))
+
+
+def _check_keyword(keyword: str) -> None:
+    """Pytest's workers all die of an expression that pytest cannot read."""
+    try:
+        Expression.compile(keyword)
+    except SyntaxError as error:
+        raise BadInput(
+            f"-k {keyword!r} is malformed: {error.msg}; write names joined by "
+            "`and`, `or` and `not`, such as 'cut and not rst'"
+        ) from error
 
 
 def option(name: str, value: object) -> str:
@@ -120,8 +152,16 @@ def _crashed(report: pytest.TestReport) -> CaseResult:
     return CaseResult(
         scenario=_name(report.nodeid),
         outcome=Outcome.COULD_NOT_RUN,
-        reasons=(f"the harness broke down:\n{report.longreprtext}",),
+        reasons=(f"the harness broke down: {_last_line(report)}",),
     )
+
+
+def _last_line(report: pytest.TestReport) -> str:
+    """What was raised; of a traceback the last line."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(getattr(crash, "message", "")) or report.longreprtext
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
 
 
 def _name(nodeid: str) -> str:

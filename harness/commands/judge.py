@@ -33,14 +33,14 @@ def judge(*, histories: Sequence[Path], out: Path | None, verbose: bool) -> int:
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
-    """The files themselves; of a folder every .jsonl file below it."""
+    """The files themselves, each once; of a folder every .jsonl file below it."""
     files: list[Path] = []
     for path in paths:
         found = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
         if not found:
             raise BadInput(f"{path}: no .jsonl file in this folder")
         files += found
-    return files
+    return list({file.resolve(): file for file in files}.values())
 
 
 def _check_same(first: Header, other: Header, path: Path) -> None:

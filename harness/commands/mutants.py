@@ -1,8 +1,9 @@
 """`unbroken mutants`: is every deliberate bug caught, by the requirement it breaks?"""
 
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from harness.commands.engine import Listener, engine, option, ordered
 from harness.commands.run import jobs_for, prepare
 from harness.core.errors import BadInput, CouldNotRun
 from harness.core.target import Target, fill, load_target, placeholders
-from harness.core.verdict import Verdict
+from harness.judged import CAUGHT, failed_of
 from harness.options import Mutant, find_target, matches, profile_of, read_mutants
 from reports.result import CaseResult, Outcome
 from reports.terminal import LiveProgress, MutantRow, matrix
@@ -38,6 +39,7 @@ def mutants(
     loaded = load_target(path)
     chosen = profile_of(loaded, profile or "")
     prepare(out)
+    shutil.rmtree(out / CAUGHT, ignore_errors=True)
     listed = _listed(loaded, chosen)
     wanted = [
         one
@@ -47,7 +49,7 @@ def mutants(
     ]
     if not wanted:
         raise BadInput(f"no mutant of {loaded.name!r} fits {requirement!r}")
-    listing = out / "mutants.jsonl"
+    listing = out / "mutants.ndjson"
     listing.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in wanted))
     console = Console()
     progress = LiveProgress(console)
@@ -111,18 +113,12 @@ def _tell(
 
 
 def _row(mutant: Mutant, cases: Sequence[CaseResult]) -> MutantRow:
-    caught_by = tuple(dict.fromkeys(_failures(cases)))
+    failures = (slug for case in cases for slug in failed_of(case))
+    caught_by = tuple(dict.fromkeys(failures))
     return MutantRow(
         mutant=mutant.name,
         requirement=mutant.requirement,
         caught=mutant.requirement in caught_by,
         caught_by=caught_by,
-        verdict=", ".join(dict.fromkeys(str(case.outcome) for case in cases)),
+        verdict=", ".join(dict.fromkeys(str(one.outcome) for one in cases)),
     )
-
-
-def _failures(cases: Iterable[CaseResult]) -> Iterable[str]:
-    for case in cases:
-        for judgement in case.judgements:
-            if judgement.verdict is Verdict.FAIL:
-                yield judgement.requirement

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harness.core.codec import load
-from harness.core.errors import BadInput, HarnessError
+from harness.core.errors import HarnessError
 from harness.core.history import History
 from reports.html import render
 from reports.result import CaseResult, RunResult, save
@@ -15,12 +15,7 @@ def write_reports(result: RunResult, out: Path) -> Path:
     """Save result and page to `out`; gives the page's path."""
 
     def load_history(case: CaseResult) -> History | None:
-        if not case.history:
-            return None
-        try:
-            return load(out / case.history)
-        except BadInput:
-            return None
+        return load(out / case.history) if case.history else None
 
     report = out / REPORT
     try:

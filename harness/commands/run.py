@@ -13,6 +13,7 @@ from harness.commands.engine import Listener, engine, option, ordered
 from harness.commands.outcome import write_reports
 from harness.core.errors import BadInput
 from harness.core.target import Target, load_target
+from harness.judged import HISTORIES
 from harness.options import find_target, profile_of
 from reports.fold import fold_run
 from reports.result import RunFacts
@@ -56,6 +57,8 @@ def run(
             keyword=keyword,
             jobs=jobs_for(loaded, jobs),
         )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_kept(listener, out)) from None
     finally:
         progress.stop()
     facts = RunFacts(
@@ -76,6 +79,13 @@ def run(
     return result.exit_status
 
 
+def _kept(listener: Listener, out: Path) -> str:
+    """What an interrupted run leaves, and how to read it."""
+    text = f"interrupted after {len(listener.cases)} cases"
+    histories = out / HISTORIES
+    return f"{text}; `unbroken judge {histories}` judges what they left"
+
+
 def prepare(out: Path) -> None:
     """See that results can be written; raises `BadInput` when not."""
     try:
@@ -91,4 +101,4 @@ def prepare(out: Path) -> None:
 
 def jobs_for(target: Target, jobs: int) -> int:
     """A target that runs already is one server: its cases take turns."""
-    return jobs if target.restartable else 1
+    return jobs if target.start is not None else 1

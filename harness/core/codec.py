@@ -12,6 +12,10 @@ _records = msgspec.json.Decoder(AnyRecord)
 _header = msgspec.json.Decoder(Header)
 
 
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+"""What decoding raises: nesting and bad UTF-8 pass msgspec's own errors by."""
+
+
 class _Probe(msgspec.Struct):
     """Just enough of a first line to say whose file this is."""
 
@@ -55,7 +59,7 @@ def load(path: Path) -> History:
 def _read_header(line: bytes, name: str) -> Header:
     try:
         probe = _probe.decode(line)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise BadInput(f"{name}: line 1 is no {FORMAT} header ({error})") from error
     if probe.format != FORMAT:
         raise BadInput(
@@ -69,14 +73,14 @@ def _read_header(line: bytes, name: str) -> Header:
         )
     try:
         return _header.decode(line)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise BadInput(f"{name}: line 1: {error}") from error
 
 
 def _read_record(line: bytes, number: int, name: str) -> AnyRecord:
     try:
         record: AnyRecord = _records.decode(line)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise BadInput(f"{name}: line {number + 1}: {error}") from error
     if record.n != number:
         raise BadInput(

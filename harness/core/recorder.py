@@ -1,6 +1,7 @@
 """Writes a history while a case runs: one file, one append-only list in memory."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -25,6 +26,7 @@ class Recorder:
         self.records: list[AnyRecord] = []
         self.on_add: Callable[[], None] = _nothing
         self._connections = 0
+        self._broken: HarnessError | None = None
         self._file = self._open()
         self._write(encode(header))
 
@@ -60,11 +62,16 @@ class Recorder:
             raise self._unwritable(error) from error
 
     def _write(self, line: bytes) -> None:
+        if self._broken is not None:
+            raise self._broken
         try:
             self._file.write(line)
             self._file.flush()
         except OSError as error:
-            raise self._unwritable(error) from error
+            with suppress(OSError):  # closing flushes once more
+                self._file.close()
+            self._broken = self._unwritable(error)
+            raise self._broken from error
 
     def _unwritable(self, error: OSError) -> HarnessError:
         return HarnessError(

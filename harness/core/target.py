@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -61,6 +62,17 @@ class Start(_Strict, frozen=True, kw_only=True):
     list_mutants: tuple[str, ...] = ()
 
 
+class Capability(StrEnum):
+    """Optional parts of a command target; a scenario without one is not applicable.
+
+    Never a MUST of a profile: what a profile demands cannot be declined.
+    """
+
+    RESTART = "restart"  # on the same data, after SIGTERM and SIGKILL
+    OTHER_PORT = "other-port"  # restart on another port
+    FREEZE = "freeze"  # SIGSTOP and SIGCONT
+
+
 class Paths(_Strict, frozen=True, kw_only=True):
     """Where a profile's calls live; `{id}` stands for a message id."""
 
@@ -88,12 +100,13 @@ class Target(_Strict, frozen=True, kw_only=True):
     start: Start | None = None
     tolerances: Tolerances = Tolerances()
     retry_ms: Milliseconds = 100
+    capabilities: tuple[Capability, ...] = tuple(Capability)
     profiles: dict[str, Profiled]
 
     @property
-    def restartable(self) -> bool:
-        """Whether its process is ours to stop and start."""
-        return self.start is not None
+    def abilities(self) -> frozenset[Capability]:
+        """What scenarios may ask of it; a target that runs already can do nothing."""
+        return frozenset(() if self.start is None else self.capabilities)
 
     def address(self) -> tuple[str, int]:
         """Host and port of a target that runs already."""
@@ -115,8 +128,9 @@ def parse_target(text: str, *, name: str) -> Target:
     try:
         target = msgspec.toml.decode(text, type=Target)
     except msgspec.ValidationError as error:
-        raise BadInput(f"{name}: {error}{_nearest_key(str(error))}") from error
-    except msgspec.DecodeError as error:
+        hint = _nearest_key(str(error)) + _known_capabilities(str(error))
+        raise BadInput(f"{name}: {error}{hint}") from error
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadInput(f"{name}: not TOML: {error}") from error
     _check(target, name)
     return target
@@ -130,7 +144,7 @@ def fill(
         return [part.format_map(dict(values)) for part in command]
     except KeyError as error:
         raise BadInput(_bad_placeholder(name, str(error.args[0]))) from error
-    except (ValueError, IndexError, AttributeError) as error:
+    except (ValueError, IndexError, AttributeError, TypeError) as error:
         raise BadInput(
             f"{name}: command {list(command)!r} is malformed: {error}; write "
             "placeholders as {port}, a literal brace as {{"
@@ -156,6 +170,12 @@ def _check(target: Target, name: str) -> None:
             raise BadInput(
                 f"{name}: unknown profile {profile!r}; known: {', '.join(known)}"
             )
+        message = target.profiles[profile].paths.message
+        if "{id}" not in message:
+            raise BadInput(
+                f"{name}: profiles.{profile}.paths.message {message!r} has no {{id}}, "
+                "the place of the message's id"
+            )
     if target.url:
         _check_url(target.url, name)
     if target.start is not None:
@@ -163,12 +183,12 @@ def _check(target: Target, name: str) -> None:
 
 
 def _check_url(url: str, name: str) -> None:
-    parts = urlsplit(url)
     try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if parts.scheme != "http" or port == -1 or parts.path not in ("", "/"):
+        parts = urlsplit(url)
+        bare = parts.port != 0 and not (parts.query or parts.fragment or "@" in url)
+    except ValueError as error:
+        raise BadInput(f"{name}: url {url!r}: {error}") from error
+    if parts.scheme != "http" or not bare or parts.path not in ("", "/"):
         raise BadInput(
             f"{name}: url {url!r} must be http://HOST:PORT; paths go into "
             "[profiles.NAME.paths]"
@@ -209,3 +229,7 @@ def _nearest_key(message: str) -> str:
     }
     near = difflib.get_close_matches(found[1], sorted(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {sorted(known)}"
+
+
+def _known_capabilities(message: str) -> str:
+    return f"; known: {', '.join(Capability)}" if "$.capabilities" in message else ""

@@ -3,7 +3,6 @@
 import random
 from pathlib import Path
 
-from harness.arm import Server
 from harness.case import Case
 from harness.core.recorder import Recorder
 from harness.live.network import LiveNetwork
@@ -42,7 +41,8 @@ class LiveArm:
             tolerances=target.tolerances,
             retry_ms=target.retry_ms,
             network=LiveNetwork(toxiproxy, lambda: server.address),
-            server=_as_server(server),
+            server=server,
+            abilities=target.abilities,
             recorder=recorder,
             rng=random.Random(f"{case.seed} {case.scenario}"),
         )
@@ -60,7 +60,3 @@ class LiveArm:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._toxiproxy = await ToxiproxyServer.start(self._binary, self._folder)
         return self._toxiproxy
-
-
-def _as_server(server: Server) -> Server:
-    return server

@@ -1,10 +1,13 @@
 """What a target prints: kept in a file of bounded size."""
 
+import threading
 from pathlib import Path
 
 LIMIT_BYTES = 4 << 20
 KEEP_BYTES = 64 << 10
 TAIL_LINES = 12
+LOOK_S = 0.02
+"""How often the size is looked at: a loud target writes megabytes in that time."""
 
 
 class OutputFile:
@@ -12,6 +15,27 @@ class OutputFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def watch(self) -> None:
+        """Keep the bound from now on, also while the event loop is busy or late."""
+        if self._thread is None:
+            self._over.clear()
+            self._thread = threading.Thread(target=self._keep_bound, daemon=True)
+            self._thread.start()
+
+    def unwatch(self) -> None:
+        """Nobody writes any more."""
+        if self._thread is not None:
+            self._over.set()
+            self._thread.join()
+            self._thread = None
+
+    def _keep_bound(self) -> None:
+        while not self._over.wait(LOOK_S):
+            self.bound()
+        self.bound()
 
     def bound(self) -> None:
         """Cut the file down when it has grown past its bound."""

@@ -19,8 +19,8 @@ from harness.live.toxiproxy_server import ToxiproxyServer
 
 Address = tuple[str, int]
 
-SLICE_DELAY_US = 1_000
-"""Pause between slices, so that each is read on its own."""
+SLICE_DELAY_US = 5_000
+"""Pause between slices, so that they are not all read at once on a busy machine."""
 
 _REFUSING = (FaultKind.REFUSE, FaultKind.PARTITION)
 _KEPT = (FaultKind.LATENCY, FaultKind.BANDWIDTH, FaultKind.SLICE, FaultKind.STALL)

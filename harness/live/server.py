@@ -22,6 +22,12 @@ from harness.live.process import end_group, signal_group, spawn
 POLL_S = 0.02
 """How often readiness and the process are looked at; neither has an event."""
 
+ASK_S = 2.0
+"""How long one question for readiness may take, headers that never end included."""
+
+FREEZE_S = 5.0
+"""How long SIGSTOP may take; longer means that the target is not there any more."""
+
 START_ATTEMPTS = 3
 """How many ports are tried when another process takes ours before the target does."""
 
@@ -32,8 +38,6 @@ class LiveServer:
     Every step is recorded. A death that the harness did not cause is recorded as an
     exit without `how`, with the last lines of the target's output.
     """
-
-    restartable = True
 
     def __init__(
         self,
@@ -91,6 +95,7 @@ class LiveServer:
         await self._unwatch()
         if self._popen is None or self._popen.poll() is not None:
             self._record_death()
+            await self._end_quietly()  # what it has started may live on
             return
         self._record(LifePhase.ENDING, how=how)
         grace_s = self._start.stop_within_s if how is How.TERM else 0.0
@@ -102,9 +107,12 @@ class LiveServer:
         """Freeze the process group, and wait until the kernel says so."""
         assert self._popen is not None
         signal_group(self._popen, signal.SIGSTOP)
-        async with asyncio.timeout(5):
-            while not _is_stopped(self._popen.pid):
-                await asyncio.sleep(POLL_S)
+        try:
+            async with asyncio.timeout(FREEZE_S):
+                while not _is_stopped(self._popen.pid):
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError as error:
+            raise Unreached(f"the target did not freeze in {FREEZE_S:g} s") from error
         self._record(LifePhase.PAUSED)
 
     async def resume(self) -> None:
@@ -135,6 +143,7 @@ class LiveServer:
         extra = fill(tuple(self._start.env.values()), values, name=name)
         env = os.environ | dict(zip(self._start.env, extra, strict=True))
         self._popen = spawn(command, cwd=Path.cwd(), env=env, log=self._output.path)
+        self._output.watch()
         self._record(LifePhase.STARTED, empty=empty)
 
     async def _ready(self) -> str:
@@ -165,9 +174,8 @@ class LiveServer:
         raise Unreached(text)
 
     async def _watch(self) -> None:
-        """Notice a death that nobody ordered; keep the output within its bound."""
+        """Notice a death that nobody ordered."""
         while self.up:
-            self._output.bound()
             await asyncio.sleep(POLL_S)
         self._record_death()
 
@@ -189,6 +197,7 @@ class LiveServer:
         if self._popen is not None:
             await end_group(self._popen, grace_s=0)
             self._popen = None
+        self._output.unwatch()
 
     def _record(self, phase: LifePhase, **fields: object) -> None:
         self._recorder.add(Life, life=self._life, phase=phase, **fields)
@@ -197,7 +206,6 @@ class LiveServer:
 class RunningServer:
     """A target that runs already: it can only be asked whether it is there."""
 
-    restartable = False
     up = True
 
     def __init__(self, *, target: Target, recorder: Recorder) -> None:
@@ -233,9 +241,14 @@ class RunningServer:
 async def _ask(http: httpx.AsyncClient, url: str) -> str:
     """ "" when it answers 200, else what came instead."""
     try:
-        async with http.stream("GET", url, timeout=2.0) as answer:
+        async with (
+            asyncio.timeout(ASK_S),
+            http.stream("GET", url, timeout=None) as answer,
+        ):
             return "" if answer.status_code == 200 else f"status {answer.status_code}"
-    except httpx.HTTPError as error:
+    except TimeoutError:
+        return f"no answer within {ASK_S:g} s"
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"{type(error).__name__}: {error}"
 
 

@@ -24,7 +24,6 @@ from reference_server.stream import Opening
 
 LOG_DELAY_S = 0.2
 SWAP_TIMEOUT_S = 0.25
-SHORT_QUEUE = 16
 
 
 @mutant("update-without-id", "event/has-id")
@@ -93,18 +92,6 @@ def eleventh_skipped(parts: Components) -> Components:
                 super().deliver(connection, entry)
 
     return replace(parts, channel=Skipping)
-
-
-@mutant("backlog-dropped", "event/no-loss")
-def backlog_dropped(parts: Components) -> Components:
-    """A connection with a backlog loses events instead of being ended."""
-
-    class Dropping(Connection):
-        def offer(self, frame: bytes) -> None:
-            if len(self.queue) < min(self.queue_limit, SHORT_QUEUE):
-                super().offer(frame)
-
-    return replace(parts, connection=Dropping)
 
 
 @mutant("ninth-twice", "event/no-duplicate")

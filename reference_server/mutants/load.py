@@ -7,6 +7,8 @@ from reference_server.connections import Connection
 from reference_server.mutants.registry import mutant
 from reference_server.profiles.broadcast import Broadcast
 
+SHORT_QUEUE = 16
+
 
 @mutant("unbounded-queue", "load/slow-reader")
 def unbounded_queue(parts: Components) -> Components:
@@ -29,3 +31,15 @@ def fixed_retry(parts: Components) -> Components:
             return self.settings.retry_ms
 
     return replace(parts, broadcast=Fixed)
+
+
+@mutant("backlog-dropped", "load/slow-reader")
+def backlog_dropped(parts: Components) -> Components:
+    """A connection with a backlog loses events instead of being ended."""
+
+    class Dropping(Connection):
+        def offer(self, frame: bytes) -> None:
+            if len(self.queue) < min(self.queue_limit, SHORT_QUEUE):
+                super().offer(frame)
+
+    return replace(parts, connection=Dropping)

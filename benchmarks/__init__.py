@@ -1,0 +1,1 @@
+"""Measurements: ratios against a baseline taken in the same run, never pass or fail."""

@@ -1,0 +1,163 @@
+"""What is stored when a life begins, as far as the harness can know.
+
+Base: what the life before had committed. Writes that no witness saw are added when
+they were acknowledged, or when something seen in the new life shows that they
+happened; their place among the others is taken from the first snapshot.
+"""
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from harness.checkers.calls import Call, Snapshot, value_of
+from harness.checkers.order import Order
+from harness.checkers.sse import read_json
+from harness.checkers.store import Chat, Stored
+from harness.core.history import WITNESS, F
+
+if TYPE_CHECKING:
+    from harness.checkers.case import Case
+
+
+@dataclass(slots=True)
+class Idents:
+    """Finds the message behind a value: by nonce, else by a text it ever had."""
+
+    by_nonce: dict[str, str] = field(default_factory=dict)
+    by_text: dict[str, str] = field(default_factory=dict)
+
+    def learn(self, calls: list[Call]) -> None:
+        for call in calls:
+            if call.invoke.f is F.CREATE:
+                ident = call.invoke.nonce or call.invoke.text
+                self.by_nonce.setdefault(call.invoke.nonce, ident)
+                self.by_text.setdefault(call.invoke.text, ident)
+
+    def of(self, value: dict[str, Any]) -> str:
+        """The ident of a message value; a foreign message is its own text."""
+        nonce, text = value.get("nonce"), value.get("text")
+        if isinstance(nonce, str) and nonce in self.by_nonce:
+            return self.by_nonce[nonce]
+        if isinstance(text, str):
+            return self.by_text.get(text, f"?{text}")
+        return f"?{value!r}"
+
+
+@dataclass(slots=True)
+class Seen:
+    """What snapshots and pages of one life show: texts, and ids of messages."""
+
+    texts: set[Any]
+    idents: set[str]
+    by_mid: dict[str, str]
+    first: Snapshot | None
+
+
+def look_at(case: "Case", life: int, idents: Idents) -> Seen:
+    """Collect what one life shows of its messages."""
+    seen = Seen(set(), set(), {}, None)
+    since_s = case.orders[life].since_s
+    for snapshot in case.snapshots_in(life):
+        if seen.first is None and snapshot.call.invoke.t_s >= since_s:
+            seen.first = snapshot
+        for message in snapshot.messages:
+            value = value_of(message)
+            ident = idents.of(value)
+            seen.texts.add(_hashable(value.get("text")))
+            seen.idents.add(ident)
+            if isinstance(message, dict) and "id" in message and value:
+                seen.by_mid.setdefault(str(message["id"]), ident)
+    for walk in case.calls.walks:
+        if walk.calls[0].life == life:
+            for item in walk.oldest_first():
+                value = value_of(item)
+                seen.texts.add(_hashable(value.get("text")))
+                seen.idents.add(idents.of(value))
+    return seen
+
+
+def _hashable(text: Any) -> Any:
+    return text if isinstance(text, str) else repr(text)
+
+
+def author_of(call: Call) -> Any:
+    """The author that a create's body names."""
+    body = read_json(call.invoke.request.body) if call.invoke.request else None
+    return body.get("author") if isinstance(body, dict) else None
+
+
+def settle(
+    chat: Chat, calls: list[Call], seen: Seen, idents: Idents, names: dict[str, str]
+) -> int:
+    """Apply writes that no event tells of: the acknowledged ones and the visible.
+
+    Returns how many deletes stay in doubt; they are taken as carried out.
+    """
+    won, doubt = set[str](), 0
+    for call in sorted(calls, key=lambda one: one.invoke.t_s):
+        invoke = call.invoke
+        ident = chat.by_mid.get(invoke.about) or names.get(invoke.about, "")
+        if invoke.f is F.CREATE:
+            if call.ok or invoke.text in seen.texts or _ident(call) in seen.idents:
+                chat.create(_floating(call))
+        elif invoke.f is F.UPDATE:
+            visible = invoke.text in seen.texts
+            if visible or (call.ok and ident not in won):
+                chat.update(ident, invoke.text)
+                idents.by_text.setdefault(invoke.text, ident)
+            if visible:
+                won.add(ident)
+        elif call.ok or (seen.first is not None and ident not in seen.idents):
+            doubt += chat.delete(ident) is not None and not call.ok
+    return doubt
+
+
+def _ident(call: Call) -> str:
+    return call.invoke.nonce or call.invoke.text
+
+
+def _floating(call: Call) -> Stored:
+    invoke = call.invoke
+    return Stored(
+        ident=_ident(call),
+        author=author_of(call),
+        text=invoke.text,
+        nonce=invoke.nonce,
+        floating=True,
+    )
+
+
+def arrange(messages: list[Stored], seen: Seen, idents: Idents) -> list[Stored]:
+    """Put floating messages where the first snapshot shows them.
+
+    Left alone when that snapshot contradicts the order of the others.
+    """
+    if seen.first is None or not any(message.floating for message in messages):
+        return messages
+    shown: dict[str, int] = {}
+    for i, message in enumerate(seen.first.messages):
+        shown.setdefault(idents.of(value_of(message)), i)
+    places = [shown[m.ident] for m in messages if not m.floating and m.ident in shown]
+    if places != sorted(places):
+        return messages
+    listed = [m for m in messages if m.ident in shown]
+    for message in listed:
+        if message.floating and message.author is None:
+            place = shown[message.ident]
+            message.author = value_of(seen.first.messages[place]).get("author")
+    older = [m for m in messages if m.ident not in shown and not m.floating]
+    unseen = [m for m in messages if m.ident not in shown and m.floating]
+    return [*older, *sorted(listed, key=lambda m: shown[m.ident]), *unseen]
+
+
+def anchor(case: "Case", order: Order) -> list[Any] | None:
+    """The first look of the witness at a target with unknown earlier messages."""
+    for snapshot in case.snapshots_in(order.life):
+        if snapshot.who == WITNESS and snapshot.call.invoke.t_s >= min(
+            order.since_s, snapshot.call.done_s
+        ):
+            quiet = order.high(snapshot.call.done_s) == 0
+            early = any(c.invoke.t_s <= snapshot.call.done_s for c in order.unplaced)
+            if quiet and not early and order.since_s < inf:
+                return snapshot.messages
+    return None

@@ -1,0 +1,111 @@
+"""The rule of the end: "once faults end, every client's view equals the server's"."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.checkers.calls import Call, Snapshot
+from harness.checkers.case import Case
+from harness.checkers.look import HELD, Look, broken, quoted, rule, short, unclear
+from harness.checkers.snapshot import judged_last
+from harness.core.history import WITNESS, F, Life, View
+
+
+@rule("converge")
+def converge(case: Case) -> Iterator[Look]:
+    """ "once faults end, every client's view equals the server's"."""
+    deaths = [span.death for span in case.lives.spans if span.death is not None]
+    for death in deaths:
+        yield _died(death)
+    if not case.views or not case.complete:
+        return
+    final = _final(case)
+    if final is None:
+        look = _unanswered(case, bool(deaths))
+        if look is not None:
+            yield look
+        return
+    for view in case.views:
+        yield from _agrees(case, view, final)
+    look = judged_last(case, final.call)
+    if look is not None:
+        yield look
+
+
+def _died(death: Life) -> Look:
+    output = f"; its last output: {short(death.output.strip()[-200:], 200)}"
+    sentence = (
+        f"the server (life {death.life}) exited by itself at {death.t_s:.2f} s with "
+        f"status {death.status}{output if death.output.strip() else ''}"
+    )
+    return broken(sentence, death.n)
+
+
+def _final(case: Case) -> Snapshot | None:
+    """The witness's /init answer that came after the views."""
+    last = case.views[-1].n
+    found = [
+        snapshot
+        for snapshot in case.calls.snapshots
+        if snapshot.who == WITNESS and snapshot.call.n > last
+    ]
+    return found[-1] if found else None
+
+
+def _unanswered(case: Case, died: bool) -> Look | None:
+    if died:
+        return None
+    asked = [
+        call
+        for call in case.calls.by_f[F.INIT]
+        if call.invoke.who == WITNESS and call.n > case.views[-1].n
+    ]
+    if not asked:
+        return unclear("the history has no last snapshot of the witness")
+    call = asked[-1]
+    if call.broken_off:
+        return unclear("the harness broke off its last snapshot", call.n)
+    if not case.lives.up(call.invoke.t_s, min(call.done_s, case.end_s)):
+        return unclear("the server was not up at the end", call.n)
+    status = f"status {call.status}" if call.status else "nothing"
+    return broken(f"the last /init was answered with {status}", call.n, call.done_n)
+
+
+def _agrees(case: Case, view: View, final: Snapshot) -> Iterator[Look]:
+    mine = [{"id": m.id, "value": m.value} for m in view.messages]
+    if mine == final.messages:
+        yield HELD
+        return
+    if _still_faulty(case, view):
+        return
+    sentence = f"at the end {view.who} {_difference(mine, final.messages)}"
+    if _moving(case, view, final.call):
+        yield unclear(f"{sentence}, with a write in flight", view.n, final.call.n)
+    elif case.slack_s(view.t_s - case.settle_s, view.t_s) >= case.settle_s:
+        yield unclear(sentence, view.n, final.call.n)
+    else:
+        yield broken(sentence, view.n, final.call.n, final.call.done_n)
+
+
+def _difference(mine: list[dict[str, Any]], theirs: list[Any]) -> str:
+    for i, (one, other) in enumerate(zip(mine, theirs, strict=False)):
+        if one != other:
+            where = f"message {i + 1} is {quoted(one)} to it and {quoted(other)}"
+            return f"shows {len(mine)} messages, the server {len(theirs)}; {where}"
+    return f"shows {len(mine)} messages, the server {len(theirs)}"
+
+
+def _still_faulty(case: Case, view: View) -> bool:
+    """A client whose faults were never healed proves nothing."""
+    return any(span.on(view.who) and span.to_s > view.t_s for span in case.faults.spans)
+
+
+def _moving(case: Case, view: View, final: Call) -> bool:
+    """Whether a write may have been committed between the view and the answer."""
+    asked = view.t_s - 0.5
+    return any(
+        order.low(asked) < order.high(final.done_s) for order in case.orders.values()
+    ) or any(
+        call.done is None or call.done_s > asked
+        for call in case.calls.writes
+        if not call.failed and call.invoke.t_s <= final.done_s
+    )

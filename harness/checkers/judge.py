@@ -1,0 +1,149 @@
+"""Runs every rule over a history and folds what they saw into judgements."""
+
+from collections.abc import Iterable, Iterator
+
+from harness.checkers import (
+    converge,
+    delivery,
+    durable,
+    gapless,
+    pages,
+    ping,
+    reset,
+    resume,
+    snapshot,
+    stream,
+    truth,
+    writes,
+)
+from harness.checkers.case import Case
+from harness.checkers.look import RULES, Look, Rule
+from harness.core.history import (
+    End,
+    F,
+    Fail,
+    History,
+    Info,
+    Invoke,
+    Note,
+    Ok,
+)
+from harness.core.verdict import (
+    CaseJudgement,
+    Finding,
+    Judgement,
+    Sighting,
+    judge_findings,
+)
+
+FAMILIES = (
+    stream,
+    ping,
+    delivery,
+    truth,
+    resume,
+    reset,
+    snapshot,
+    gapless,
+    pages,
+    writes,
+    durable,
+    converge,
+)
+KEPT = 20
+"""So many broken or unclear findings a requirement keeps; one cause has many."""
+
+
+def judge(history: History) -> CaseJudgement:
+    """What one history says; a judgement for each requirement exercised or marked."""
+    reasons = list(_reasons(history))
+    try:
+        case = Case(history)
+    except Exception as error:
+        crash = _crash(error)
+        reasons.append(f"the history could not be indexed: {crash}")
+        judgements = [
+            judge_findings(slug, [_crashed(slug, crash)])
+            for slug in history.header.requirements
+        ]
+        return _case(history, judgements, reasons)
+    marked = set(history.header.requirements)
+    judgements = []
+    for slug, rule in RULES.items():
+        judgement = _apply(slug, rule, case, reasons)
+        if judgement.exercised or slug in marked:
+            judgements.append(judgement)
+    missing = [slug for slug in history.header.requirements if slug not in RULES]
+    judgements += [judge_findings(slug, ()) for slug in dict.fromkeys(missing)]
+    return _case(history, judgements, reasons)
+
+
+def _case(
+    history: History, judgements: list[Judgement], reasons: list[str]
+) -> CaseJudgement:
+    return CaseJudgement(
+        scenario=history.header.scenario,
+        judgements=tuple(judgements),
+        could_not_run=tuple(reasons),
+    )
+
+
+def _apply(slug: str, rule: Rule, case: Case, reasons: list[str]) -> Judgement:
+    findings: list[Finding] = []
+    try:
+        meant = slug in case.header.requirements
+        findings.extend(_findings(slug, rule(case), meant))
+    except Exception as error:
+        crash = _crash(error)
+        reasons.append(f"the checker of {slug} crashed: {crash}")
+        findings.append(_crashed(slug, crash))
+    return judge_findings(slug, findings)
+
+
+def _findings(slug: str, looks: Iterable[Look], meant: bool) -> Iterator[Finding]:
+    """Findings of one rule, broken and unclear ones each up to the cap.
+
+    A place that is unclear says nothing about a requirement that the scenario was not
+    made for.
+    """
+    held = Finding(requirement=slug, sighting=Sighting.HELD)
+    told = {Sighting.BROKEN: 0, Sighting.UNCLEAR: 0}
+    for look in looks:
+        if look.sighting is Sighting.HELD:
+            yield held
+            continue
+        if look.sighting is Sighting.UNCLEAR and not meant:
+            continue
+        told[look.sighting] += 1
+        if told[look.sighting] <= KEPT:
+            yield Finding(
+                requirement=slug,
+                sighting=look.sighting,
+                ops=look.ops,
+                sentence=look.sentence,
+            )
+
+
+def _crash(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:200]}"
+
+
+def _crashed(slug: str, crash: str) -> Finding:
+    sentence = f"the checker crashed ({crash}); nothing can be said"
+    return Finding(requirement=slug, sighting=Sighting.UNCLEAR, sentence=sentence)
+
+
+def _reasons(history: History) -> Iterator[str]:
+    """Why the case as a whole says less than it was made to say."""
+    if history.torn:
+        yield "the history is torn: it has no end record or its last line is cut"
+    done = {r.call: r for r in history.records if isinstance(r, Ok | Fail | Info)}
+    for record in history.records:
+        if isinstance(record, End) and not record.complete:
+            yield f"the case was broken off: {record.reason or 'no reason given'}"
+        elif isinstance(record, Note):
+            yield f"at {record.t_s:.2f} s: {record.text}"
+        elif isinstance(record, Invoke) and record.f is F.FAULT:
+            says = record.fault.says() if record.fault else "a fault"
+            if not isinstance(done.get(record.n), Ok):
+                yield f"{says} at {record.t_s:.2f} s had no observed effect"

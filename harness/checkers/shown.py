@@ -1,0 +1,73 @@
+"""What the fold of a life yields: its looks, its walks, when messages left.
+
+A look is an /init answer, held against the states that it may show.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.checkers.calls import Snapshot, Walk
+from harness.checkers.order import Order
+from harness.checkers.store import Stored, Text
+
+
+@dataclass(slots=True, eq=False)
+class Look:
+    """One /init answer and the states of the model that it shows.
+
+    `fits` are the first and last fitting positions inside [low, high], `elsewhere`
+    the last fitting position outside; `expected` is the window at `low`, `stored` the
+    number of stored messages at the first fitting position (`fewest`, `most` of them
+    over all of [low, high]).
+    """
+
+    snapshot: Snapshot
+    order: Order
+    low: int
+    high: int
+    texts: list[Text]
+    judged: bool = True
+    fits: tuple[int, int] | None = None
+    elsewhere: int | None = None
+    expected: list[Stored] = field(default_factory=list)
+    fewest: int = 0
+    most: int = 0
+    stored_known: bool = True
+
+
+@dataclass(slots=True)
+class Stroll:
+    """A finished walk and what it must show together with the window before it."""
+
+    walk: Walk
+    snapshot: Snapshot
+    expected: list[Text]
+    known: bool
+
+
+@dataclass(slots=True, eq=False)
+class LifeModel:
+    """One life: its looks and walks, and when each message left the window.
+
+    `gone` tells for a window id after how many events it was surely not interactive;
+    `pushed` lists (events, window id, text) of evictions, `mids` the window ids that
+    create events gave, `names` the messages behind window ids. From `blind_at` on the
+    events do not tell the state any more.
+    """
+
+    order: Order
+    known: bool
+    blind_at: int | None = None
+    looks: list[Look] = field(default_factory=list)
+    strolls: list[Stroll] = field(default_factory=list)
+    gone: dict[str, int] = field(default_factory=dict)
+    pushed: list[tuple[int, str, Any]] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+    mids: dict[str, str] = field(default_factory=dict)
+    ids_known: bool = False
+    names: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def evicted(self) -> bool:
+        """Whether any message was pushed out in this life."""
+        return bool(self.pushed)

@@ -1,0 +1,7 @@
+"""What the command line prints: one place to import it from."""
+
+from reports.closing import closing
+from reports.live import LiveProgress
+from reports.matrix import MutantRow, matrix
+
+__all__ = ["LiveProgress", "MutantRow", "closing", "matrix"]

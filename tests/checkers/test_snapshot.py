@@ -1,0 +1,305 @@
+"""init/* and history/*: found where planted, spared where right."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.core.history import F, Invoke, Ok
+from tests.checkers.story import Edit, Story, alter, caught, drop, spared, unseen
+
+
+def story(count: int = 3, limit: int = 5) -> Story:
+    it = Story(message_limit=limit)
+    it.begin()
+    for _ in range(count):
+        it.create()
+    return it
+
+
+def answers(f: F, turn: Callable[[Any], Any], nth: int = -1) -> Edit:
+    """Change the JSON of the nth answer of one kind."""
+
+    def edit(records):  # type: ignore[no-untyped-def]
+        calls = [r.n for r in records if isinstance(r, Invoke) and r.f is f]
+        return [
+            msgspec.structs.replace(
+                r,
+                answer=msgspec.structs.replace(
+                    r.answer, body=json.dumps(turn(json.loads(r.answer.body)))
+                ),
+            )
+            if isinstance(r, Ok) and r.call == calls[nth]
+            else r
+            for r in records
+        ]
+
+    return edit
+
+
+def messages(turn: Callable[[list[Any]], list[Any]]) -> Callable[[Any], Any]:
+    return lambda body: body | {"messages": turn(body["messages"])}
+
+
+def renamed(found: list[Any]) -> list[Any]:
+    return [m | {"id": m["id"] + 7} for m in found]
+
+
+def retexted(found: list[Any]) -> list[Any]:
+    value = found[0]["value"] | {"text": "another"}
+    return [found[0] | {"value": value}, *found[1:]]
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        messages(lambda m: m[::-1]),
+        messages(lambda m: m[1:]),
+        messages(lambda m: m[:-1]),
+        messages(retexted),
+        messages(renamed),
+        messages(lambda m: [{**x, "id": str(x["id"])} for x in m]),
+        messages(lambda m: m + m),
+        lambda body: body | {"limit": 6},
+        lambda body: {k: v for k, v in body.items() if k != "limit"},
+        lambda body: body | {"messages": None},
+        lambda body: body["messages"],
+    ],
+)
+def test_window(turn: Callable[[Any], Any]) -> None:
+    it = story(8).end()
+    spared(it, "init/window")
+    caught(it, "init/window", answers(F.INIT, turn))
+
+
+def test_window_of_a_chat_with_gaps() -> None:
+    it = story(7)
+    it.delete(5)
+    it.init("reader")
+    it.update(6)
+    it.init("reader")
+    it.create()
+    it.create()
+    it.init("reader")
+    spared(it.end(), "init/window")
+
+
+def test_window_shows_what_came_before_an_update() -> None:
+    it = story(3)
+    before = it.snapshot()
+    it.update(2)
+    it.end()
+    stale = answers(F.INIT, lambda _: before)
+    assert "window after 3 events" in caught(it, "init/window", stale)
+
+
+def test_window_may_lag_behind_a_write_in_flight() -> None:
+    it = story(3)
+    before = it.snapshot()
+    asked = it.add(Invoke, who="reader", f=F.INIT)
+    it.create()
+    answer = msgspec.json.encode(before).decode()
+    from harness.core.history import Answer
+
+    it.add(Ok, call=asked, answer=Answer(status=200, body=answer))
+    spared(it.end(), "init/window")
+
+
+def test_window_over_a_restart_with_a_lost_acknowledgement() -> None:
+    it = story(7)
+    it.create(lost=True, skip=it.streams)
+    it.restart()
+    it.create()
+    it.walk("reader")
+    it.end()
+    for slug in ("init/window", "init/oldest", "history/pages", "write/durable"):
+        spared(it, slug)
+
+
+@pytest.mark.parametrize(("stored", "present"), [(4, False), (5, True), (6, True)])
+def test_oldest(stored: int, present: bool) -> None:
+    it = story(stored)
+    body = it.init("reader")
+    assert ("oldest" in body) is present
+    it.end()
+    spared(it, "init/oldest")
+    if present:
+        absent = answers(F.INIT, lambda b: {k: b[k] for k in b if k != "oldest"})
+        caught(it, "init/oldest", absent)
+        wrong = answers(F.INIT, lambda b: b | {"oldest": b["oldest"] + 1})
+        caught(it, "init/oldest", wrong)
+    else:
+        first = answers(
+            F.INIT,
+            lambda b: b | {"oldest": b["messages"][0]["value"]["createdAt"]},
+        )
+        caught(it, "init/oldest", first)
+
+
+def test_oldest_counts_what_is_stored_not_what_is_shown() -> None:
+    it = story(8)
+    it.delete(8)
+    it.end()
+    spared(it, "init/oldest")
+    absent = answers(F.INIT, lambda b: {k: b[k] for k in b if k != "oldest"})
+    caught(it, "init/oldest", absent)
+
+
+@pytest.mark.parametrize("extra", [{"rowid": 7}, {"_id": "5f"}])
+def test_database_id_in_an_event(extra: dict[str, Any]) -> None:
+    it = story(3).end()
+    spared(it, "init/no-database-ids")
+    text = json.dumps(extra)[1:-1]
+    inside = alter(
+        '{"author": "a", "text": "text 2"', f'{{{text}, "author": "a", "text": "text 2"'
+    )
+    caught(it, "init/no-database-ids", inside)
+    caught(it, "init/no-database-ids", alter('{"id": 2', f'{{{text}, "id": 2'))
+
+
+def test_database_id_elsewhere() -> None:
+    it = story(8)
+    it.walk("reader")
+    it.end()
+
+    def leak(found: list[Any]) -> list[Any]:
+        return [{**m, "value": {**m["value"], "row": 9}} for m in found]
+
+    caught(it, "init/no-database-ids", answers(F.INIT, messages(leak)))
+    caught(it, "init/no-database-ids", answers(F.HISTORY, messages(leak), 0))
+    caught(it, "init/no-database-ids", answers(F.CREATE, lambda b: b | {"row": 9}))
+
+
+def test_other_keys_that_are_no_ids() -> None:
+    it = story(3).end()
+    edited = messages(lambda m: [x | {"edited": False} for x in m])
+    spared(it, "init/no-database-ids", answers(F.INIT, edited))
+
+
+def test_window_ids_start_anew() -> None:
+    it = story(8)
+    it.restart()
+    it.end()
+    spared(it, "init/no-database-ids")
+
+    def kept(found: list[Any]) -> list[Any]:
+        return [m | {"id": m["id"] + 3} for m in found]
+
+    caught(
+        it,
+        "init/no-database-ids",
+        answers(F.INIT, messages(kept), 1),
+        answers(F.INIT, messages(kept), 2),
+    )
+
+
+def test_gapless_from_the_cursor_of_a_snapshot() -> None:
+    it = story(3)
+    body = it.init("a")
+    it.create()
+    it.open("a", query=body["cursor"])
+    it.create()
+    it.end()
+    spared(it, "init/gapless")
+    caught(it, "init/gapless", drop(2, "text 4"))
+
+
+def test_gapless_cursor_newer_than_the_data() -> None:
+    it = story(3)
+    early = it.snapshot()["messages"]
+    asked = it.add(Invoke, who="a", f=F.INIT)
+    it.create()
+    body = it.snapshot()
+    from harness.core.history import Answer
+
+    answer = Answer(status=200, body=json.dumps(body))
+    it.add(Ok, call=asked, answer=answer)
+    it.open("a", query=body["cursor"])
+    it.create()
+    it.end()
+    spared(it, "init/gapless")
+    old = answers(F.INIT, lambda b: b | {"messages": early}, 1)
+    assert "shows the state after 3" in caught(it, "init/gapless", old)
+
+
+def test_gapless_stream_first() -> None:
+    it = story(3)
+    stale = it.snapshot()
+    it.create()
+    it.begin("a")
+    it.create()
+    it.end()
+    spared(it, "init/gapless")
+    caught(it, "init/gapless", answers(F.INIT, lambda _: stale, 1))
+
+
+def walked(count: int = 14) -> Story:
+    it = story(count)
+    it.delete(count - 1)
+    it.walk("reader")
+    return it
+
+
+@pytest.mark.parametrize(
+    ("nth", "turn"),
+    [
+        (0, messages(lambda m: m[::-1])),
+        (0, messages(lambda m: m[1:])),
+        (1, messages(lambda m: m[:-1])),
+        (1, messages(lambda m: [*m, m[0]])),
+        (1, messages(lambda _: [])),
+    ],
+)
+def test_pages(nth: int, turn: Callable[[Any], Any]) -> None:
+    it = walked().end()
+    spared(it, "history/pages")
+    caught(it, "history/pages", answers(F.HISTORY, turn, nth))
+
+
+def test_pages_with_equal_times() -> None:
+    it = Story()
+    it.begin()
+    for _ in range(14):
+        it.create(same_time=True)
+    it.walk("reader")
+    it.end()
+    spared(it, "history/pages")
+    caught(it, "history/pages", answers(F.HISTORY, messages(lambda m: m[1:]), 1))
+
+
+def test_pages_that_were_not_all_read() -> None:
+    it = walked().end()
+    rest = answers(F.HISTORY, messages(lambda m: [*m, {"value": {}}]), -1)
+    unseen(it, "history/pages", rest)
+
+
+def test_history_carries_ids() -> None:
+    it = walked().end()
+    spared(it, "history/not-interactive")
+    ids = messages(lambda m: [x | {"id": i} for i, x in enumerate(m)])
+    caught(it, "history/not-interactive", answers(F.HISTORY, ids, 0))
+
+
+def test_target_that_was_running_already() -> None:
+    it = Story(lives=False)
+    for number in range(7):
+        value = {
+            "author": "z",
+            "text": f"old {number}",
+            "createdAt": number,
+            "nonce": f"o{number}",
+        }
+        it.server.store.append({"id": number, "value": value})
+    it.server.window = [dict(m) for m in it.server.store[-5:]]
+    it.server.next_id = 7
+    it.begin()
+    it.create()
+    it.update(4)
+    it.create()
+    it.walk("reader")
+    it.end()
+    for slug in ("init/window", "init/oldest", "history/pages", "converge"):
+        spared(it, slug)
+    caught(it, "init/window", answers(F.INIT, messages(lambda m: m[1:])))

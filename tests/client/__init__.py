@@ -1,0 +1,1 @@
+"""Tests of the virtual client against a server scripted byte by byte."""

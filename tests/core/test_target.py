@@ -1,0 +1,226 @@
+"""Target files: every mistake is told with file, key and way out."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.core.errors import BadInput
+from harness.core.target import (
+    PLACEHOLDERS,
+    Capability,
+    Limits,
+    fill,
+    load_target,
+    parse_target,
+    placeholders,
+)
+
+ROOT = Path(__file__).parents[2]
+
+GOOD = """
+name = "mine"
+url = "http://127.0.0.1:8080"
+
+[profiles.broadcast.limits]
+message_limit = 20
+event_log_limit = 50
+ping_interval_ms = 1000
+ping_grace_ms = 1000
+keepalive_ms = 1000
+
+[profiles.broadcast.paths]
+events = "/events"
+init = "/init"
+history = "/history"
+messages = "/messages"
+message = "/messages/{id}"
+ping = "/ping"
+"""
+START = 'url = ""\n[start]\ncommand = ["run", "--port", "{port}"]\n'
+STARTED = GOOD.replace('url = "http://127.0.0.1:8080"', START)
+
+
+def changed(old: str, new: str, text: str = GOOD) -> str:
+    assert text.count(old) == 1, old
+    return text.replace(old, new)
+
+
+def test_good_targets() -> None:
+    running = parse_target(GOOD, name="t.toml")
+    assert running.address() == ("127.0.0.1", 8080)
+    assert not running.abilities
+    started = parse_target(STARTED, name="t.toml")
+    assert started.abilities == frozenset(Capability)
+    limits = started.profiles["broadcast"].limits
+    assert limits.max_body_bytes == 65_536
+    assert set(placeholders(limits)) == set(Limits.__struct_fields__)
+
+
+def test_the_reference_target_loads_and_its_commands_fill() -> None:
+    target = load_target(ROOT / "targets" / "reference.toml")
+    assert target.start is not None
+    limits = placeholders(target.profiles["broadcast"].limits)
+    values = limits | {"python": "py", "port": 1, "host": "h", "data": "/d"}
+    command = fill(target.start.command, values, name="t")
+    assert command[:3] == ["py", "-m", "reference_server"]
+    assert command[command.index("--database") + 1] == "sqlite:////d/chat.db"
+    assert command[command.index("--message-limit") + 1] == "20"
+    assert fill(target.start.mutant, {"mutant": "m"}, name="t") == ["--mutant", "m"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name = ", "not TOML"),
+        ("\x00", "not TOML"),
+        ("x = " + "[" * 100_000, "not TOML"),
+        (GOOD + GOOD, "not TOML"),
+        ("", "missing required field `name`"),
+        (changed('name = "mine"', ""), "missing required field `name`"),
+        (changed('name = "mine"', "name = 5"), r"Expected `str`.*\$.name"),
+        (changed("message_limit = 20", ""), "missing required field `message_limit`"),
+        (changed("limit = 20", "limit = 0"), r">= 1.*limits.message_limit"),
+        (changed("limit = 20", "limit = 2000000"), r"<= 1000000.*message_limit"),
+        (changed("limit = 20", 'limit = "20"'), r"Expected `int`.*message_limit"),
+        (changed("limit = 20", "limit = 20.5"), r"Expected `int`.*message_limit"),
+        (changed("limit = 20", "limit = true"), r"Expected `int`.*message_limit"),
+        (changed("limit = 20", "limit = 20\nmesage_limit = 2"), "'message_limit'"),
+        (changed("limit = 20", "limit = 20\npingms = 2"), "pingms.*'ping_ms'"),
+        (changed("limit = 20", "limit = 20\nzzzzzz = 2"), "zzzzzz.*known: .*'url'"),
+        (changed("keepalive_ms = 1000", "keepalive = 1"), "mean 'keepalive_ms'"),
+        (changed("name =", "retrys_ms = 1\nname ="), "mean 'retry_ms'"),
+        (changed("name =", "retry_ms = 0\nname ="), r">= 1.*retry_ms"),
+        (
+            changed("name =", 'capabilities = ["fly"]\nname ='),
+            r"'fly'.*known: restart, other-port, freeze",
+        ),
+        (changed('ping = "/ping"', ""), "missing required field `ping`"),
+        (changed("/{id}", ""), r"paths.message '/messages' has no {id}"),
+        (changed("/{id}", "/:id"), r"'/messages/:id' has no {id}"),
+        (GOOD + "[tolerances]\nping_ms = -1\n", r">= 1.*tolerances.ping_ms"),
+        (GOOD + "[tolerances]\nevent_log = -1\n", r">= 0.*tolerances.event_log"),
+        (GOOD + "[tolerances]\nsettle = 1\n", "mean 'settle_ms'"),
+        (GOOD.replace("broadcast", "brodcast"), "'brodcast'; known: broadcast"),
+        ('name = "x"\nurl = "http://localhost"\n[profiles]\n', r"no \[profiles.NAME\]"),
+        (changed('url = "http://127.0.0.1:8080"', ""), r"either \[start\]"),
+        (STARTED.replace('url = ""', 'url = "http://localhost"'), "and not both"),
+    ],
+    ids=range(30),
+)
+def test_every_mistake_is_told(text: str, says: str) -> None:
+    with pytest.raises(BadInput, match=says) as caught:
+        parse_target(text, name="some.toml")
+    assert str(caught.value).startswith("some.toml: ")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("https://127.0.0.1:80", "must be http://HOST:PORT"),
+        ("127.0.0.1:80", "must be http://HOST:PORT"),
+        ("ftp://127.0.0.1", "must be http://HOST:PORT"),
+        ("http://127.0.0.1:80/chat", "paths go into"),
+        ("http://127.0.0.1:80?x=1", "must be http://HOST:PORT"),
+        ("http://127.0.0.1:80#x", "must be http://HOST:PORT"),
+        ("http://user:word@127.0.0.1:80", "must be http://HOST:PORT"),
+        ("http://127.0.0.1:0", "must be http://HOST:PORT"),
+        ("http://127.0.0.1:99999", "99999"),
+        ("http://127.0.0.1:http", "http://127.0.0.1:http"),
+        ("http://[::1", "Invalid IPv6"),
+        ("http://", "not on this machine"),
+        ("http://example.com", "only sent to 127.0.0.1"),
+        ("http://127.0.0.1.example.com:80", "only sent to 127.0.0.1"),
+        ("http://10.0.0.1:80", "only sent to 127.0.0.1"),
+        ("http://0.0.0.0:80", "only sent to 127.0.0.1"),
+    ],
+)
+def test_urls_of_elsewhere_or_of_nothing(url: str, says: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(says)) as caught:
+        parse_target(changed("http://127.0.0.1:8080", url), name="some.toml")
+    assert repr(url) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("http://localhost", ("localhost", 80)),
+        ("http://localhost:5/", ("localhost", 5)),
+        ("http://[::1]:81", ("::1", 81)),
+    ],
+)
+def test_good_urls(url: str, address: tuple[str, int]) -> None:
+    text = changed("http://127.0.0.1:8080", url)
+    assert parse_target(text, name="t").address() == address
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("[]", "start.command is empty"),
+        ('["run", "{prot}"]', "unknown placeholder {prot}; did you mean {port}?"),
+        ('["run", "{mesage_limit}"]', "did you mean {message_limit}?"),
+        ('["run", "{zzz}"]', "known: python, port"),
+        ('["run", "{port"]', "malformed"),
+        ('["run", "}"]', "malformed"),
+        ('["run", "{}"]', "malformed"),
+        ('["run", "{port.x}"]', "malformed"),
+        ('["run", "{port!z}"]', "malformed"),
+        ('["run", "{port:d}"]', "malformed"),
+        ('["run", "{message_limit[0]}"]', "malformed"),
+        ('["run", "{port[5]}"]', "malformed"),
+        ('["run", "{port[x]}"]', "malformed"),
+        ('"run"', "Expected `array`"),
+        ("[5]", "start.command[0]"),
+    ],
+)
+def test_bad_commands(command: str, says: str) -> None:
+    text = changed('["run", "--port", "{port}"]', command, STARTED)
+    with pytest.raises(BadInput, match=re.escape(says)) as caught:
+        parse_target(text, name="some.toml")
+    assert str(caught.value).startswith("some.toml: ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'mutant = ["{mutnat}"]',
+        'list_mutants = ["{pyhton}"]',
+        'env = {A = "{prot}"}',
+    ],
+)
+def test_placeholders_are_checked_wherever_they_stand(line: str) -> None:
+    with pytest.raises(BadInput, match="unknown placeholder"):
+        parse_target(STARTED.replace("[start]\n", f"[start]\n{line}\n"), name="t")
+
+
+def test_literal_braces_and_text_around() -> None:
+    assert fill(("{{x}}:{port}!",), {"port": 7}, name="t") == ["{x}:7!"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=20))
+def test_any_command_fills_or_is_bad_input(part: str) -> None:
+    values = dict.fromkeys(PLACEHOLDERS, 5)
+    try:
+        filled = fill((part,), values, name="t")
+    except BadInput:
+        return
+    assert len(filled) == 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=200))
+def test_any_text_is_bad_input(text: str) -> None:
+    with pytest.raises(BadInput):
+        parse_target(text, name="t")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    for path in (tmp_path / "missing.toml", tmp_path, binary):
+        with pytest.raises(BadInput, match=str(path)):
+            load_target(path)

@@ -1,0 +1,1 @@
+"""Tests of aims, observed effects, waits and whole cases."""

@@ -1,0 +1,126 @@
+"""Waits are bounded, by time in which the harness itself was not late."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import HarnessError, Unreached
+from harness.core.history import Lag, Note
+from harness.core.recorder import Recorder
+from harness.waiter import LAG_S, TICK_S, Waiter
+from tests.core.records import header
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[Recorder]:
+    recorder = Recorder(tmp_path / "h.jsonl", header(), time.monotonic)
+    yield recorder
+    recorder.close()
+
+
+def never() -> bool:
+    return False
+
+
+def fine() -> bool:
+    return False
+
+
+async def test_what_never_holds_is_unreached(recorder: Recorder) -> None:
+    began = time.monotonic()
+    with pytest.raises(Unreached, match=r"^not within 0.2 s: pigs fly$"):
+        await Waiter(recorder, fine).until(never, "pigs fly", within_s=0.2)
+    assert time.monotonic() - began >= 0.2
+
+
+async def test_a_blocked_loop_is_not_counted(recorder: Recorder) -> None:
+    """The condition gets its looks, however late the harness is."""
+    looks = 0
+
+    def condition() -> bool:
+        nonlocal looks
+        looks += 1
+        time.sleep(0.15)  # three times the bound in one look
+        return looks == 4
+
+    waiter = Waiter(recorder, fine)
+    await waiter.until(condition, "the fourth look", within_s=0.05 + 3 * TICK_S)
+    assert looks == 4
+
+
+async def test_a_block_longer_than_the_bound_ends_no_wait(recorder: Recorder) -> None:
+    loop = asyncio.get_running_loop()
+    done: list[int] = []
+    loop.call_soon(time.sleep, 0.5)
+    loop.call_later(0.6, done.append, 1)
+    waiter = Waiter(recorder, fine)
+    await waiter.until(lambda: bool(done), "after the block", within_s=0.4)
+
+
+async def test_a_record_wakes_at_once(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.waiter.TICK_S", 30.0)
+    waiter = Waiter(recorder, fine)
+
+    def noted() -> int:
+        return len(recorder.records)
+
+    async with asyncio.timeout(5):
+        waits = [
+            asyncio.create_task(waiter.until(lambda n=n: noted() >= n, "noted"))
+            for n in (1, 2, 2)
+        ]
+        await asyncio.sleep(0)
+        for number in (1, 2):
+            recorder.add(Note, text=str(number))
+            await waits[number - 1]
+        await asyncio.gather(*waits)
+
+
+async def test_a_tick_looks_without_a_record(recorder: Recorder) -> None:
+    holds: list[int] = []
+    asyncio.get_running_loop().call_later(0.02, holds.append, 1)
+    await Waiter(recorder, fine).until(lambda: bool(holds), "it", within_s=5)
+
+
+async def test_what_holds_already_is_not_checked(recorder: Recorder) -> None:
+    def broken() -> bool:
+        raise HarnessError("a client died")
+
+    waiter = Waiter(recorder, broken)
+    await waiter.until(lambda: True, "it", within_s=0)
+    with pytest.raises(HarnessError, match="a client died"):
+        await waiter.until(never, "it")
+
+
+async def test_a_hopeless_wait_ends_at_once(recorder: Recorder) -> None:
+    waiter = Waiter(recorder, lambda: True)
+    async with asyncio.timeout(5):
+        with pytest.raises(Unreached):
+            await waiter.until(never, "it", within_s=600)
+        assert not await waiter.comes_about(never, 600)
+
+
+async def test_lag_is_recorded(recorder: Recorder) -> None:
+    probe = asyncio.create_task(Waiter(recorder, fine).probe_lag())
+    await asyncio.sleep(0.01)
+    asyncio.get_running_loop().call_soon(time.sleep, 0.3)
+    async with asyncio.timeout(5):
+        while not recorder.records:
+            await asyncio.sleep(0.01)
+    probe.cancel()
+    await asyncio.gather(probe, return_exceptions=True)
+    (lag, *_) = recorder.records
+    assert isinstance(lag, Lag)
+    assert lag.lag_s >= max(LAG_S, 0.2)
