@@ -15,7 +15,7 @@ from harness.arm import How
 from harness.core.history import FORMAT, VERSION, Header
 from harness.core.recorder import Recorder
 from harness.core.target import fill, load_target, placeholders
-from harness.live.ports import HOST, free_port
+from harness.live.ports import HOST, lease_port
 from harness.live.server import LiveServer
 from harness.options import find_target
 
@@ -36,9 +36,9 @@ def measure() -> list[Measured]:
         tempfile.TemporaryDirectory(prefix="unbroken-bench-") as name,
         _Ours(Path(name)) as ours,
     ):
-        port = free_port()
+        port = lease_port().number
         command = _reference(port, Path(name))
-        same, bare = _ByHand(command, port), _bare(free_port())
+        same, bare = _ByHand(command, port), _bare(lease_port().number)
         return [
             paired("restart / the same command by hand", ours, same, runs=RUNS),
             paired("restart / a bare uvicorn by hand", ours, bare, runs=RUNS),

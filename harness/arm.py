@@ -66,3 +66,6 @@ class Server(Protocol):
 
     async def resume(self) -> None:
         """Let it run on (SIGCONT)."""
+
+    async def aclose(self) -> None:
+        """End whatever of it is ours and still runs; the case is over."""

@@ -71,6 +71,7 @@ async def run_case(
         async with asyncio.timeout(CASE_S) as limit:
             world = await arm.world(case, recorder, folder)
             await _in_world(world, scenario, recorder)
+        _stop_if_interrupted()
     except TimeoutError as error:
         late = f"the case took longer than {CASE_S:g} s"
         reason = late if limit.expired() else _broke_down(error, folder)
@@ -87,6 +88,13 @@ async def run_case(
     finally:
         recorder.add(End, complete=not reason, reason=reason)
         recorder.close()
+
+
+def _stop_if_interrupted() -> None:
+    """Obey a Ctrl-C that got lost: asyncio.wait_for may swallow it (Python 3.11)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _broke_down(error: Exception, folder: Path) -> str:

@@ -24,7 +24,7 @@ DEFAULT_JOBS = min(8, 3 * (os.cpu_count() or 1))
 _Command = Callable[..., Any]
 
 
-def _chosen(command: _Command) -> _Command:
+def _chosen(out: str) -> Callable[[_Command], _Command]:
     """What is run, against what, and where its results go: `run` and `mutants`."""
     options = (
         click.argument("target", default="reference"),
@@ -48,15 +48,19 @@ def _chosen(command: _Command) -> _Command:
         click.option(
             "--out",
             type=click.Path(file_okay=False, path_type=Path),
-            default="unbroken-results",
+            default=out,
             show_default=True,
-            help="Folder for result, report and histories.",
+            help="Folder for what is written; the last run's histories there go.",
         ),
         click.option("--seed", type=int, default=0, show_default=True),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,7 +76,7 @@ def main() -> None:
 
 
 @main.command()
-@_chosen
+@_chosen("unbroken-results")
 @click.option("-v", "--verbose", is_flag=True, help="Show passed requirements too.")
 def run(**options: Any) -> None:
     """Run the scenarios against TARGET, judge it, and write a report."""
@@ -82,7 +86,7 @@ def run(**options: Any) -> None:
 
 
 @main.command()
-@_chosen
+@_chosen("unbroken-mutants")
 def mutants(**options: Any) -> None:
     """Run every mutant of TARGET against the scenarios that must catch it."""
     from harness.commands.mutants import mutants as command

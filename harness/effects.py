@@ -166,13 +166,13 @@ def _lost_ack(seen: Evidence) -> str:
         for r in seen.after()
         if isinstance(r, Invoke)
         and r.who in seen.fault.whom
-        and r.f in (F.CREATE, F.UPDATE, F.DELETE)
+        and r.f in (F.CREATE, F.UPDATE)
     }
     lost = [
         writes[r.call] for r in seen.after() if isinstance(r, Info) and r.call in writes
     ]
     texts = " ".join(seen.witnessed())
-    done = [one for one in lost if (one.text or one.about) in texts]
+    done = [one for one in lost if one.text and one.text in texts]
     return f"{len(done)} writes carried out and not answered" if done else ""
 
 

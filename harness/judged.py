@@ -64,7 +64,8 @@ class Session:
         file = f"{_file_name(asked.name)}.jsonl"
         path = self._settings.out / HISTORIES / file
         folder = self._settings.out / LOGS / path.stem
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         try:
             asyncio.run(self._run(asked, path, folder))
         except NotApplicable as reason:

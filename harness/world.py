@@ -322,12 +322,15 @@ class World:
         await self.witness.calls.init()
 
     async def aclose(self) -> None:
-        """Close every tab, connection and task."""
+        """Close every tab, connection and task, and end the server."""
         self._lag.cancel()
-        for client in self.clients.values():
-            await client.close()
-        await asyncio.gather(self._lag, return_exceptions=True)
-        await self._reach.aclose()
+        try:
+            for client in self.clients.values():
+                await client.close()
+            await asyncio.gather(self._lag, return_exceptions=True)
+            await self._reach.aclose()
+        finally:
+            await self._server.aclose()
 
     def _hopeless(self) -> bool:
         """Raise harness trouble; True when the server died under the case."""

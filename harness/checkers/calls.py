@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
+from harness.checkers.kinds import Kinds
 from harness.checkers.sse import read_json
 from harness.core.history import (
     Answer,
     F,
     Fail,
-    History,
     Info,
     Invoke,
     Ok,
@@ -124,17 +124,17 @@ def _plain(value: Any) -> Any:
 class Calls:
     """Every operation of a case, by kind, in the order of their Invoke."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, kinds: Kinds) -> None:
         self.all: dict[int, Call] = {}
         self.by_f: dict[F, list[Call]] = {f: [] for f in F}
-        for record in history.records:
-            if isinstance(record, Invoke):
-                call = self.all[record.n] = Call(record)
-                self.by_f[record.f].append(call)
-            elif isinstance(record, Ok | Fail | Info):
-                begun = self.all.get(record.call)
-                if begun is not None and begun.done is None:
-                    begun.done = record
+        for invoke in kinds.of(Invoke):
+            call = self.all[invoke.n] = Call(invoke)
+            self.by_f[invoke.f].append(call)
+        ends: list[Ok | Fail | Info] = [*kinds.of(Ok), *kinds.of(Fail), *kinds.of(Info)]
+        for done in ends:
+            begun = self.all.get(done.call)
+            if begun is not None and begun.n < done.n:
+                begun.done = begun.done or done
         self.writes = [call for call in self.all.values() if call.invoke.f in WRITES]
         self.snapshots = _snapshots(self.by_f[F.INIT])
         self.walks = _walks(self.by_f[F.HISTORY])

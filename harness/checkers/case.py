@@ -8,6 +8,7 @@ from harness.checkers.calls import Call, Calls, Snapshot
 from harness.checkers.connections import Conn, Sight, read_connections
 from harness.checkers.cursors import Cursors
 from harness.checkers.faults import Faults
+from harness.checkers.kinds import Kinds
 from harness.checkers.lives import Lives
 from harness.checkers.matching import Matching
 from harness.checkers.model import build_models
@@ -32,10 +33,11 @@ class Case:
         self.tolerances = history.header.tolerances
         self.settle_s = self.tolerances.settle_ms / 1000
         self.end_s = history.records[-1].t_s if history.records else 0.0
-        self.calls = Calls(history)
-        self.faults = Faults(history, self.calls.by_f[F.FAULT])
-        self.lives = Lives(history, self.faults.falls)
-        self.views = [r for r in history.records if isinstance(r, View)]
+        kinds = self.kinds = Kinds(history)
+        self.calls = Calls(kinds)
+        self.faults = Faults(kinds, self.calls.by_f[F.FAULT])
+        self.lives = Lives(kinds, self.faults.falls)
+        self.views = kinds.of(View)
         self.complete = bool(history.records) and isinstance(history.records[-1], End)
         self.idents = Idents()
         self.idents.learn(self.calls.writes)
@@ -47,7 +49,7 @@ class Case:
         )
 
     def _connections(self) -> None:
-        self.conns = read_connections(self.history)
+        self.conns = read_connections(self.kinds, self.end_s)
         self.by_who: dict[str, list[Conn]] = {}
         for conn in self.conns:
             self.by_who.setdefault(conn.who, []).append(conn)

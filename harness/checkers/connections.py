@@ -5,13 +5,12 @@ from math import inf
 
 import msgspec
 
+from harness.checkers.kinds import Kinds
 from harness.checkers.sse import EVENT_KINDS, Block, Reader
 from harness.core.history import (
-    AnyRecord,
     Closed,
     CloseKind,
     Frame,
-    History,
     Opened,
     Responded,
 )
@@ -100,20 +99,18 @@ class Conn:
         return self.calm(self.opened.t_s, self.end_s)
 
 
-def read_connections(history: History) -> list[Conn]:
+def read_connections(kinds: Kinds, end_s: float) -> list[Conn]:
     """All connections in the order in which they were opened."""
-    reader, conns = Reader(), dict[int, Conn]()
-    end_s = history.records[-1].t_s if history.records else 0.0
-    for record in history.records:
-        if type(record) is Frame:
-            conn = conns.get(record.conn)
-            if conn is not None and conn.closed is None:
-                block = reader.block(record.text, first=not record.offset)
-                _see(conn, Sight(record, block))
-        elif isinstance(record, Opened):
-            conns.setdefault(record.conn, Conn(record, end_s))
-        elif isinstance(record, Responded | Closed):
-            _mark(conns.get(record.conn), record)
+    read, conns = Reader().block, dict[int, Conn]()
+    for opened in kinds.of(Opened):
+        conns.setdefault(opened.conn, Conn(opened, end_s))
+    for frame in kinds.of(Frame):
+        conn = conns.get(frame.conn)
+        if conn is not None:
+            _see(conn, Sight(frame, read(frame.text, first=not frame.offset)))
+    rest: list[Responded | Closed] = [*kinds.of(Responded), *kinds.of(Closed)]
+    for record in rest:
+        _mark(conns.get(record.conn), record)
     return list(conns.values())
 
 
@@ -133,7 +130,7 @@ def _see(conn: Conn, sight: Sight) -> None:
         conn.reset = conn.reset or sight
 
 
-def _mark(conn: Conn | None, record: AnyRecord) -> None:
+def _mark(conn: Conn | None, record: Responded | Closed) -> None:
     if conn is None:
         return
     if isinstance(record, Responded):

@@ -5,8 +5,9 @@ from math import inf
 
 from harness.checkers.calls import Call
 from harness.checkers.connections import Conn, cut_after
+from harness.checkers.kinds import Kinds
 from harness.core.fault import Fault, FaultKind, When
-from harness.core.history import History, Lag, Life, LifePhase
+from harness.core.history import Lag, Life, LifePhase
 
 HEAL_S = 0.5
 """Bytes held back by a fault may still come this long after it was healed."""
@@ -33,7 +34,7 @@ class FaultSpan:
 class Faults:
     """All faults of a case, and the times in which the harness itself was late."""
 
-    def __init__(self, history: History, calls: list[Call]) -> None:
+    def __init__(self, kinds: Kinds, calls: list[Call]) -> None:
         self.spans = [
             FaultSpan(call, call.invoke.fault, call.invoke.t_s, call.done_s)
             for call in calls
@@ -44,12 +45,8 @@ class Faults:
             (s.from_s, s.to_s + HEAL_S)
             for s in self.spans
             if s.fault.kind is FaultKind.PAUSE
-        ] + _pauses(history)
-        self.lags = [
-            (record.t_s, record.lag_s)
-            for record in history.records
-            if isinstance(record, Lag)
-        ]
+        ] + _pauses(kinds)
+        self.lags = [(record.t_s, record.lag_s) for record in kinds.of(Lag)]
 
     def running(self, from_s: float, to_s: float) -> bool:
         """Whether the server was not held still between two times."""
@@ -90,12 +87,12 @@ class Faults:
                     _hold_next(span, by_who.get(who, ()))
 
 
-def _pauses(history: History) -> list[tuple[float, float]]:
+def _pauses(kinds: Kinds) -> list[tuple[float, float]]:
     pauses: list[tuple[float, float]] = []
-    for record in history.records:
-        if isinstance(record, Life) and record.phase is LifePhase.PAUSED:
+    for record in kinds.of(Life):
+        if record.phase is LifePhase.PAUSED:
             pauses.append((record.t_s, inf))
-        elif isinstance(record, Life) and record.phase is LifePhase.RESUMED and pauses:
+        elif record.phase is LifePhase.RESUMED and pauses:
             pauses[-1] = (pauses[-1][0], record.t_s + HEAL_S)
     return pauses
 

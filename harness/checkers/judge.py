@@ -17,13 +17,12 @@ from harness.checkers import (
     writes,
 )
 from harness.checkers.case import Case
+from harness.checkers.kinds import Kinds
 from harness.checkers.look import RULES, Look, Rule
 from harness.core.history import (
     End,
     F,
-    Fail,
     History,
-    Info,
     Invoke,
     Note,
     Ok,
@@ -137,13 +136,14 @@ def _reasons(history: History) -> Iterator[str]:
     """Why the case as a whole says less than it was made to say."""
     if history.torn:
         yield "the history is torn: it has no end record or its last line is cut"
-    done = {r.call: r for r in history.records if isinstance(r, Ok | Fail | Info)}
-    for record in history.records:
-        if isinstance(record, End) and not record.complete:
-            yield f"the case was broken off: {record.reason or 'no reason given'}"
-        elif isinstance(record, Note):
-            yield f"at {record.t_s:.2f} s: {record.text}"
-        elif isinstance(record, Invoke) and record.f is F.FAULT:
-            says = record.fault.says() if record.fault else "a fault"
-            if not isinstance(done.get(record.n), Ok):
-                yield f"{says} at {record.t_s:.2f} s had no observed effect"
+    kinds = Kinds(history)
+    for end in kinds.of(End):
+        if not end.complete:
+            yield f"the case was broken off: {end.reason or 'no reason given'}"
+    for note in kinds.of(Note):
+        yield f"at {note.t_s:.2f} s: {note.text}"
+    shown = {record.call for record in kinds.of(Ok)}
+    for invoke in kinds.of(Invoke):
+        if invoke.f is F.FAULT and invoke.n not in shown:
+            says = invoke.fault.says() if invoke.fault else "a fault"
+            yield f"{says} at {invoke.t_s:.2f} s had no observed effect"

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from math import inf
 
-from harness.core.history import History, Life, LifePhase
+from harness.checkers.kinds import Kinds
+from harness.core.history import Life, LifePhase
 
 DEATH_SLACK_S = 2.0
 """Connections may be seen to end this long before a death is noticed."""
@@ -25,8 +26,8 @@ class LifeSpan:
 class Lives:
     """All lives of a case in order; a target without records has one endless life."""
 
-    def __init__(self, history: History, falls: list[float]) -> None:
-        self.spans = _spans(history)
+    def __init__(self, kinds: Kinds, falls: list[float]) -> None:
+        self.spans = _spans(kinds)
         self.known = bool(self.spans)
         if not self.spans:
             self.spans = [LifeSpan(1, -inf, -inf)]
@@ -82,15 +83,13 @@ class Lives:
         return before[-1] if before else None
 
 
-def _spans(history: History) -> list[LifeSpan]:
+def _spans(kinds: Kinds) -> list[LifeSpan]:
     spans: dict[int, LifeSpan] = {}
-    for record in history.records:
-        if isinstance(record, Life):
-            span = spans.setdefault(
-                record.life, LifeSpan(record.life, started_s=record.t_s)
-            )
-            span.empty = span.empty or record.empty
-            _step(span, record)
+    for record in kinds.of(Life):
+        new = LifeSpan(record.life, started_s=record.t_s)
+        span = spans.setdefault(record.life, new)
+        span.empty = span.empty or record.empty
+        _step(span, record)
     return sorted(spans.values(), key=lambda span: span.started_s)
 
 

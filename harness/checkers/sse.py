@@ -80,9 +80,9 @@ def read_block(text: str, *, first: bool = False) -> Block:
             kind = value
         elif name == "id" and "\0" not in value:
             event_id = value
-    joined = "\n".join(data)
-    if not joined:
+    if not data:
         return Block("", "", event_id)
+    joined = "\n".join(data)
     return Block(kind or "message", joined, event_id, read_json(joined))
 
 

@@ -10,7 +10,9 @@ from harness.checkers.shown import LifeModel
 from harness.checkers.shown import Look as Shown
 from harness.checkers.snapshot import excused
 from harness.checkers.sse import read_json
-from harness.core.history import WITNESS, F
+from harness.core.history import WITNESS, CloseKind, F
+
+CLOSED = (CloseKind.RST, CloseKind.FIN)
 
 AFTER_S = 1.0
 """A stream that ends so soon after a bad input was ended by it."""
@@ -139,10 +141,24 @@ def bad_input(case: Case) -> Iterator[Look]:
     for call in calls:
         if call.broken_off or (call.failed and not call.status):
             continue
+        if _hung_up_on(case, call):
+            continue
         quiet = case.faults.quiet(call.invoke.who, call.invoke.t_s, call.done_s)
         if quiet and case.lives.up(call.invoke.t_s, call.done_s):
             yield _rejected(call) or _stored(call, traces, joined) or HELD
         yield from _streams_on(case, call)
+
+
+def _hung_up_on(case: Case, call: Call) -> bool:
+    """A server may refuse an oversized body and close before it has read it all.
+
+    The reset that this makes can overtake the answer on its way to the client, so a
+    missing answer says nothing here.
+    """
+    request = call.invoke.request
+    oversized = request is not None and request.size > case.limits.max_body_bytes
+    error = getattr(call.done, "error", "")
+    return oversized and not call.status and error.startswith(CLOSED)
 
 
 def _rejected(call: Call) -> Look | None:

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from harness.core.errors import HarnessError
-from harness.live.ports import free_port
+from harness.live.ports import lease_port
 from harness.live.recipes import RecipeResult, self_test
 from harness.live.toxiproxy_binary import find_or_build
 from harness.live.toxiproxy_server import ToxiproxyServer
@@ -61,7 +61,9 @@ def _checks() -> Iterator[Check]:
 def _ports() -> Check:
     mend = "end some of the programs that listen on this machine"
     try:
-        found = f"127.0.0.1:{free_port()} is free"
+        lease = lease_port()
+        lease.release()
+        found = f"127.0.0.1:{lease.number} is free"
     except HarnessError as error:
         return Check(part="free ports", ok=False, found=str(error), mend=mend)
     return Check(part="free ports", ok=True, found=found)

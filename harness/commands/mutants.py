@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 
 from harness.commands.engine import Listener, engine, option, ordered
-from harness.commands.run import jobs_for, prepare
+from harness.commands.run import clear, jobs_for, prepare
 from harness.core.errors import BadInput, CouldNotRun
 from harness.core.target import Target, fill, load_target, placeholders
 from harness.judged import CAUGHT, failed_of
@@ -39,6 +39,7 @@ def mutants(
     loaded = load_target(path)
     chosen = profile_of(loaded, profile or "")
     prepare(out)
+    clear(out)
     shutil.rmtree(out / CAUGHT, ignore_errors=True)
     listed = _listed(loaded, chosen)
     wanted = [

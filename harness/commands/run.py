@@ -2,6 +2,7 @@
 
 import datetime
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from harness.commands.engine import Listener, engine, option, ordered
 from harness.commands.outcome import write_reports
 from harness.core.errors import BadInput
 from harness.core.target import Target, load_target
-from harness.judged import HISTORIES
+from harness.judged import HISTORIES, LOGS
 from harness.options import find_target, profile_of
 from reports.fold import fold_run
 from reports.result import RunFacts
@@ -38,6 +39,7 @@ def run(
     loaded = load_target(path)
     chosen = profile_of(loaded, profile or "")
     prepare(out)
+    clear(out)
     console = Console()
     progress = LiveProgress(console)
     listener = Listener(progress)
@@ -97,6 +99,12 @@ def prepare(out: Path) -> None:
         raise BadInput(
             f"cannot write to --out {str(out)!r}: {error.strerror}; choose another"
         ) from error
+
+
+def clear(out: Path) -> None:
+    """Forget the histories of the run before, so that those there are of this one."""
+    for name in (HISTORIES, LOGS):
+        shutil.rmtree(out / name, ignore_errors=True)
 
 
 def jobs_for(target: Target, jobs: int) -> int:

@@ -42,9 +42,8 @@ class OutputFile:
         if not self.path.exists() or self.path.stat().st_size <= LIMIT_BYTES:
             return
         last = self._last(KEEP_BYTES)
-        with self.path.open("r+b") as file:
-            file.truncate(0)
         with self.path.open("ab") as file:
+            file.truncate(0)
             file.write(b"[earlier output was dropped]\n" + last)
 
     def tail(self) -> str:
@@ -57,4 +56,4 @@ class OutputFile:
     def _last(self, size: int) -> bytes:
         with self.path.open("rb") as file:
             file.seek(max(0, self.path.stat().st_size - size))
-            return file.read()
+            return file.read(size)  # and no more: the target may be writing still

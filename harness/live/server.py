@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,10 +17,10 @@ from harness.core.history import Life, LifePhase
 from harness.core.recorder import Recorder
 from harness.core.target import Limits, Start, Target, fill, placeholders
 from harness.live.output import OutputFile
-from harness.live.ports import HOST, free_port, is_free
+from harness.live.ports import HOST, Lease, foreign_listener, is_free, lease_port
 from harness.live.process import end_group, signal_group, spawn
 
-POLL_S = 0.02
+POLL_S = 0.01
 """How often readiness and the process are looked at; neither has an event."""
 
 ASK_S = 2.0
@@ -57,15 +58,23 @@ class LiveServer:
         self._folder = folder
         self._mutant = mutant
         self._life = 0
+        self._living = False
         self._datas = 0
+        self._leases: list[Lease] = []
         self._popen: subprocess.Popen[bytes] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._output = OutputFile(folder / "target.log")
 
     @property
     def up(self) -> bool:
-        """Whether the process was started and has not ended."""
-        return self._popen is not None and self._popen.poll() is None
+        """Whether the process was started and has not ended.
+
+        A death is on record before this says so: a case may end over it at once.
+        """
+        alive = self._popen is not None and self._popen.poll() is None
+        if not alive:
+            self._record_death()
+        return alive
 
     async def start(self, *, other_port: bool = False, empty: bool = False) -> None:
         """Start a life and wait until it is ready.
@@ -78,17 +87,23 @@ class LiveServer:
             self._datas += 1
         for _ in range(START_ATTEMPTS):
             if other_port or self._life == 1:
-                self.address = (HOST, free_port())
+                self._leases.append(lease_port())
+                self.address = (HOST, self._leases[-1].number)
+            launched_at = time.time()
             self._launch(empty=empty or self._life == 1)
             trouble = await self._ready()
-            if not trouble:
+            foreign = self._foreign(launched_at)
+            if not trouble and not foreign:
                 self._record(LifePhase.READY)
+                self._living = True
                 self._watching = asyncio.create_task(self._watch(), name="supervisor")
                 return
             await self._end_quietly()
-            if self._life > 1 or is_free(self.address[1]):
+            if foreign:
+                trouble = f"found its port {self.address[1]} taken by {foreign}"
+            elif self._life > 1 or is_free(self.address[1]):
                 break
-        self._give_up(trouble)
+        self._give_up(trouble, ours=bool(foreign) or self._life == 1)
 
     async def stop(self, how: How) -> None:
         """End the process group; SIGTERM is followed by SIGKILL after its time."""
@@ -97,6 +112,7 @@ class LiveServer:
             self._record_death()
             await self._end_quietly()  # what it has started may live on
             return
+        self._living = False
         self._record(LifePhase.ENDING, how=how)
         grace_s = self._start.stop_within_s if how is How.TERM else 0.0
         await end_group(self._popen, grace_s=grace_s)
@@ -125,6 +141,8 @@ class LiveServer:
         """End whatever still runs, without waiting for it to be polite."""
         await self._unwatch()
         await self._end_quietly()
+        for lease in self._leases:
+            lease.release()
 
     def _launch(self, *, empty: bool) -> None:
         data = self._folder / f"data-{self._datas}"
@@ -163,12 +181,21 @@ class LiveServer:
             return f"exited with status {self._popen and self._popen.returncode}"
         return f"not ready within {self._start.ready_within_s:g} s: {url}: {last}"
 
-    def _give_up(self, trouble: str) -> None:
+    def _foreign(self, launched_at: float) -> str:
+        """Whoever else answered: its answers must not be judged as the target's."""
+        if self._popen is None:
+            return ""
+        return foreign_listener(
+            self.address[1], child=self._popen.pid, since=launched_at
+        )
+
+    def _give_up(self, trouble: str, *, ours: bool) -> None:
+        """Trouble of ours could not be run; otherwise the target has died."""
         output = self._output.tail()
         text = f"target {self._target.name!r} {trouble}"
         if output:
             text += f"; its last output:\n{output}"
-        if self._life == 1:
+        if ours:
             raise CouldNotRun(text)
         self._record(LifePhase.EXITED, output=output)
         raise Unreached(text)
@@ -177,10 +204,10 @@ class LiveServer:
         """Notice a death that nobody ordered."""
         while self.up:
             await asyncio.sleep(POLL_S)
-        self._record_death()
 
     def _record_death(self) -> None:
-        if self._popen is not None:
+        if self._living and self._popen is not None:
+            self._living = False
             self._record(
                 LifePhase.EXITED,
                 status=self._popen.returncode,

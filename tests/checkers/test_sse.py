@@ -13,7 +13,7 @@ from harness.checkers.sse import read_block
         ("event: create\r\ndata: a\r\ndata: b\r\n\r\n", "create", "a\nb", None),
         ("data: x\n\n", "message", "x", None),
         ("event: create\nid: 7\n\n", "", "", "7"),
-        ("event: create\ndata:\nid\n\n", "", "", ""),
+        ("event: create\ndata:\nid\n\n", "create", "", ""),
         (": keep-alive\n\n", "", "", None),
         ("retry: 5\n\n", "", "", None),
         ("id: a\0b\ndata: x\n\n", "message", "x", None),

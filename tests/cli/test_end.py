@@ -1,0 +1,77 @@
+"""However a run is ended, it says so, and nothing of it lives two seconds later."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.driver import Running, gone
+
+LONG = "test_pinged_connection or test_idle_stream"
+
+
+@contextmanager
+def mid_run(folder: Path, jobs: int) -> Iterator[Running]:
+    """A run whose clients are connected."""
+    running = Running("run", "-k", LONG, "--jobs", jobs, cwd=folder, env={})
+    try:
+        deadline = time.monotonic() + 60
+        while opened(folder) < jobs:
+            assert running.popen.poll() is None, running.log.read_text()
+            assert time.monotonic() < deadline, running.log.read_text()
+            time.sleep(0.02)
+        yield running
+    finally:
+        running.end()
+
+
+def opened(folder: Path) -> int:
+    """In how many cases a stream was opened."""
+    histories = (folder / "unbroken-results" / "histories").glob("*.jsonl")
+    return sum(b'"type":"opened"' in path.read_bytes() for path in histories)
+
+
+@pytest.mark.parametrize(
+    ("number", "jobs"),
+    [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 1)],
+)
+def test_ended_politely(number: signal.Signals, jobs: int, tmp_path: Path) -> None:
+    with mid_run(tmp_path, jobs) as running:
+        os.killpg(running.popen.pid, number)
+        done = running.done(tmp_path, within_s=60)
+        assert done.status == 130, done.text
+        assert "interrupted after" in done.text
+        assert "Traceback" not in done.text
+        assert not gone(running.mark)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_killed(jobs: int, tmp_path: Path) -> None:
+    with mid_run(tmp_path, jobs) as running:
+        os.kill(running.popen.pid, signal.SIGKILL)
+        running.popen.wait()
+        assert not gone(running.mark)
+
+
+def test_toxiproxy_killed(tmp_path: Path) -> None:
+    names = "test_cut_in_mid_stream or test_stall or test_latency"
+    running = Running("run", "-k", names, "--jobs", 1, cwd=tmp_path, env={})
+    try:
+        deadline = time.monotonic() + 60
+        while not opened(tmp_path):
+            assert time.monotonic() < deadline, running.log.read_text()
+            time.sleep(0.02)
+        (pid,) = (p for p, line in running.ours().items() if "toxiproxy-s" in line)
+        os.kill(pid, signal.SIGKILL)
+        done = running.done(tmp_path / "unbroken-results")
+        assert done.status == 3, done.text
+        outcomes = [case["outcome"] for case in done.cases]
+        assert outcomes.count("could not run") == 1, done.text
+        assert outcomes.count("passed") == 3, done.text
+        assert not gone(running.mark)
+    finally:
+        running.end()
