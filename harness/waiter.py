@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from harness.core.errors import Unreached
 from harness.core.history import Lag
@@ -61,7 +62,7 @@ class Waiter:
                 self._recorder.add(Lag, lag_s=round(lag_s, 3))
 
     async def _next_look(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), TICK_S)
-        except TimeoutError:
-            return
+        # Not wait_for: on Python 3.11 it may swallow a cancellation.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TICK_S):
+                await self._wake.wait()

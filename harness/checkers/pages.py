@@ -21,9 +21,24 @@ def pages(case: Case) -> Iterator[Look]:
     """ "paging from the snapshot back to the first message gives every message once,
     in order, also where timestamps tie".
     """
+    for call in case.calls.by_f[F.HISTORY]:
+        yield from _not_older(call)
     for model in case.models.values():
         for stroll in model.strolls:
             yield _complete(stroll)
+
+
+def _not_older(call: Call) -> Iterator[Look]:
+    """Section 3: a page holds "messages older than T"."""
+    asked = call.invoke.request.query.get("loadFrom", "") if call.invoke.request else ""
+    if not asked.isdecimal():
+        return
+    for item in page_of(call) or ():
+        created = value_of(item).get("createdAt")
+        if isinstance(created, int) and created >= int(asked):
+            sentence = f"the page of messages older than {asked} holds one of {created}"
+            yield broken(sentence, call.n, call.done_n)
+            return
 
 
 def _complete(stroll: Stroll) -> Look:

@@ -16,6 +16,10 @@ def window(case: Case) -> Iterator[Look]:
     """ "the last limit messages, oldest first, integer window ids rising, limit
     stated".
     """
+    for call in case.calls.by_f[F.INIT]:
+        if call.ok and call.answer is not None and call.answer.truncated:
+            sentence = "an /init answer was longer than any window can be"
+            yield broken(sentence, call.n, call.done_n)
     for snapshot in case.calls.snapshots:
         wrong = _malformed(case, snapshot)
         if wrong is not None:

@@ -7,7 +7,7 @@ from harness.checkers.case import Case
 from harness.checkers.connections import Conn, Sight
 from harness.checkers.look import HELD, Look, broken, quoted, rule
 from harness.checkers.returns import Origin
-from harness.checkers.sse import NOT_JSON, Block
+from harness.checkers.sse import NOT_JSON, Block, read_json
 from harness.core.history import F
 
 
@@ -143,6 +143,20 @@ def payload(case: Case) -> Iterator[Look]:
         if look is None and sight.block.id:
             look = _same(first.setdefault(sight.block.id, sight), sight)
         yield look or HELD
+    for call in case.calls.writes:
+        if call.ok and call.invoke.f is not F.DELETE:
+            yield from _answered(call)
+
+
+def _answered(call: Call) -> Iterator[Look]:
+    """Section 3: a write is answered "with the stored message", as its event tells."""
+    body = read_json(call.answer.body) if call.answer else None
+    told = body if isinstance(body, dict) and "id" in body else {}
+    value = told.get("value")
+    if not isinstance(value, dict) or value.get("text") != call.invoke.text:
+        found = call.answer.body if call.answer else ""
+        sentence = f"the {call.invoke.f} of {quoted(call.invoke.text)} was answered"
+        yield broken(f"{sentence} {quoted(found)}", call.n, call.done_n)
 
 
 def _shape(block: Block, sight: Sight, conn: Conn) -> Look | None:
@@ -168,6 +182,11 @@ def _told_right(case: Case, conn: Conn, sight: Sight) -> Look | None:
     if written and told != written:
         sentence = f"{block.kind} event {quoted(block.id)} says {quoted(told)}"
         return broken(f"{sentence}, written was {quoted(written)}", call.n, sight.n)
+    answer = read_json(call.answer.body) if call.ok and call.answer else None
+    stored = str(answer.get("id", "")) if isinstance(answer, dict) else ""
+    if stored and stored != block.message_id:
+        sentence = f"{block.kind} event {quoted(block.id)} is for {block.message_id}"
+        return broken(f"{sentence}, its answer was for {stored}", call.n, sight.n)
     if block.kind == "update" and call.invoke.about != block.message_id:
         sentence = f"update event {quoted(block.id)} is for message {block.message_id}"
         return broken(f"{sentence}, written was {call.invoke.about}", call.n, sight.n)

@@ -26,6 +26,7 @@ from harness.core.target import Paths
 TIMEOUT_S = 5.0
 BODY_LIMIT = 2_048
 ANSWER_LIMIT = 4 << 20
+KEPT_OF_TRUNCATED = 64 << 10
 
 Completion = Ok | Fail | Info
 
@@ -55,14 +56,14 @@ class Calls:
             "PATCH",
             self._path_of(message_id),
             json={"text": text},
-            about=str(message_id),
+            about=_about(message_id),
             text=text,
         )
 
     async def delete(self, message_id: object) -> Completion:
         """DELETE a message."""
         return await self._call(
-            F.DELETE, "DELETE", self._path_of(message_id), about=str(message_id)
+            F.DELETE, "DELETE", self._path_of(message_id), about=_about(message_id)
         )
 
     async def init(self) -> Completion:
@@ -128,7 +129,7 @@ class Calls:
             sent["Content-Type"] = "application/json"
         request = Request(
             method=method,
-            path=path,
+            path=path[:BODY_LIMIT],
             query=dict(query or {}),
             body=content[:BODY_LIMIT].decode("utf-8", "backslashreplace"),
             size=len(content),
@@ -136,9 +137,12 @@ class Calls:
         invoke = self._recorder.add(
             Invoke, who=self._who, f=f, request=request, **about
         )
-        outgoing = self._http.build_request(
-            method, path, params=query, content=content, headers=sent
-        )
+        try:
+            outgoing = self._http.build_request(
+                method, path, params=query, content=content, headers=sent
+            )
+        except httpx.InvalidURL as error:  # an id or a time that no URL can carry
+            return self._recorder.add(Fail, call=invoke.n, error=f"not sent: {error}")
         return await self._complete(invoke, outgoing)
 
     async def _complete(self, invoke: Invoke, outgoing: httpx.Request) -> Completion:
@@ -178,12 +182,16 @@ class Calls:
         )
 
 
+def _about(message_id: object) -> str:
+    return str(message_id)[:BODY_LIMIT]
+
+
 async def _bounded(response: httpx.Response) -> tuple[bytes, bool]:
     body = bytearray()
     async for part in response.aiter_bytes():
         body += part
         if len(body) > ANSWER_LIMIT:
-            return bytes(body[:ANSWER_LIMIT]), True
+            return bytes(body[:KEPT_OF_TRUNCATED]), True
     return bytes(body), False
 
 

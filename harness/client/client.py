@@ -22,6 +22,9 @@ from harness.core.recorder import Recorder
 from harness.core.target import Paths
 
 EVENTS = ("create", "update", "delete")
+MAX_BACKOFF = 16
+"""Most reconnection times between two tries to load a snapshot."""
+
 MAX_RETRY_MS = 86_400_000
 
 
@@ -41,7 +44,8 @@ class VirtualClient:
     """One tab: `name` in the history, `view` on the screen, `cursor` in its pocket.
 
     `live` tells that the stream is up (a ping frame was seen on the current
-    connection) and the snapshot is loaded. `resets` counts resets obeyed.
+    connection) and the snapshot is loaded. `resets` counts resets obeyed. `gave_up`
+    tells that the server sent more than a client can be asked to hold.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class VirtualClient:
         self.view = ChatView(limit)
         self.cursor = ""
         self.resets = 0
+        self.gave_up = False
         self.attempt: Attempt | None = None
         self.connection_id = ""
         self._seen: set[tuple[str, str, str]] = set()
@@ -133,7 +138,7 @@ class VirtualClient:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self) -> None:
-        while True:
+        while not self.gave_up:
             after = await self._life_of_a_source()
             if after is _After.RESET:
                 self._start_anew()
@@ -168,11 +173,7 @@ class VirtualClient:
         if self._start is Start.STREAM_FIRST:
             return ""
         self._await_snapshot()
-        while True:
-            snapshot = answer_json(await self.calls.init())
-            if isinstance(snapshot, dict):
-                break
-            await self._wait_retry()
+        snapshot = await self._fetch_snapshot()
         cursor = snapshot.get("cursor")
         if not isinstance(cursor, str) or not cursor:
             return ""
@@ -218,7 +219,9 @@ class VirtualClient:
                     self._retry_ms = min(event.retry, MAX_RETRY_MS)
                 if event.data and self._dispatch(event):
                     return _After.RESET
-        return _After.DEAD_SOURCE if attempt.refused_source else None
+        self.gave_up = self.gave_up or attempt.hopeless
+        dead = attempt.refused_source or attempt.hopeless
+        return _After.DEAD_SOURCE if dead else None
 
     def _dispatch(self, event: ServerSentEvent) -> bool:
         """Hand one event to the application; True for a reset."""
@@ -253,12 +256,22 @@ class VirtualClient:
             self._seen.add(key)
         self._recorder.on_add()
 
-    async def _load_snapshot(self) -> None:
+    async def _fetch_snapshot(self) -> dict[str, object]:
+        """Ask until there is a snapshot, less and less often."""
+        failures = 0
         while True:
-            snapshot = answer_json(await self.calls.init())
+            answered = await self.calls.init()
+            snapshot = answer_json(answered)
             if isinstance(snapshot, dict):
-                break
-            await self._wait_retry()
+                return snapshot
+            if answered.answer is not None and answered.answer.truncated:
+                self.gave_up = True
+                self._recorder.on_add()
+            await self._wait_retry(times=min(2**failures, MAX_BACKOFF))
+            failures = min(failures + 1, MAX_BACKOFF)
+
+    async def _load_snapshot(self) -> None:
+        snapshot = await self._fetch_snapshot()
         self.view.load(snapshot.get("messages"))
         buffered, self._buffer = self._buffer or [], None
         for event in buffered:
@@ -276,9 +289,10 @@ class VirtualClient:
             self._snapshot.cancel()
             self._snapshot = None
 
-    async def _wait_retry(self) -> None:
+    async def _wait_retry(self, *, times: int = 1) -> None:
         """Reconnection time with jitter: between half and one and a half times."""
-        await asyncio.sleep(self._retry_ms / 1_000 * self._rng.uniform(0.5, 1.5))
+        jitter = self._rng.uniform(0.5, 1.5)
+        await asyncio.sleep(times * self._retry_ms / 1_000 * jitter)
 
 
 async def _keep(reading: "asyncio.Task[_After | None]") -> None:

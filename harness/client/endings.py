@@ -2,7 +2,6 @@
 
 import httpx
 
-from harness.client.tap import Flood
 from harness.core.history import CloseKind
 
 _PEER_CLOSED = ("peer closed connection", "Server disconnected")
@@ -23,6 +22,6 @@ def close_kind(error: Exception) -> CloseKind:
             return CloseKind.RST
         case httpx.RemoteProtocolError() if str(error).startswith(_PEER_CLOSED):
             return CloseKind.FIN
-        case httpx.RemoteProtocolError() | httpx.DecodingError() | Flood():
+        case httpx.RemoteProtocolError() | httpx.DecodingError():
             return CloseKind.GARBAGE
     raise error

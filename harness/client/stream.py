@@ -9,7 +9,6 @@ from httpx_sse import EventSource, ServerSentEvent, SSEError
 
 from harness.client.endings import close_kind
 from harness.client.tap import Block, Flood, Splitter
-from harness.core.errors import CouldNotRun
 from harness.core.history import Closed, CloseKind, Frame, Opened, Responded, headers_of
 from harness.core.recorder import Recorder
 
@@ -23,7 +22,8 @@ class Attempt:
 
     `header` and `query` are the cursors sent, None when not sent. `refused_source` is
     true when the answer kills the EventSource (not 200, or no event stream: WHATWG
-    "fail the connection"), so that the application must make a new one.
+    "fail the connection"), so that the application must make a new one. `hopeless` is
+    true after more than a client can be asked to hold: another attempt is no use.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Attempt:
         self.query = query
         self.status: int | None = None
         self.refused_source = False
+        self.hopeless = False
         self.kind: CloseKind | None = None
         self._who = who
         self._pings = pings
@@ -61,10 +62,12 @@ class Attempt:
                 async for event in events:
                     yield event
             kind = CloseKind.CLIENT if self.refused_source else CloseKind.END
-        except (httpx.TransportError, httpx.DecodingError, Flood) as trouble:
+        except (httpx.TransportError, httpx.DecodingError) as trouble:
             kind, error = close_kind(trouble), str(trouble)
-        except httpx.InvalidURL as trouble:
-            raise CouldNotRun(f"{self._who}'s cursor: {trouble}") from trouble
+        except (Flood, httpx.InvalidURL) as trouble:
+            # The latter: a cursor that no URL can carry, which nobody can resume from.
+            kind, error = CloseKind.GARBAGE, str(trouble)
+            self.hopeless = True
         finally:
             self._close(kind, error)
 

@@ -8,9 +8,11 @@ together are the body, byte for byte.
 import re
 from dataclasses import dataclass
 
-MAX_BLOCK_BYTES = 1 << 20
-MAX_BODY_BYTES = 32 << 20
-MAX_BLOCKS = 50_000
+MAX_BLOCK_BYTES = 256 << 10
+"""The longest message of docs/protocol.md is 120 KB, with every character escaped."""
+
+MAX_BODY_BYTES = 16 << 20
+MAX_BLOCKS = 20_000
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 

@@ -25,7 +25,7 @@ class ChatView:
 
     def text_of(self, message_id: object) -> str | None:
         """The text shown for a message, None when it is not shown."""
-        if message_id not in self._values:
+        if not _is_id(message_id) or message_id not in self._values:
             return None
         return text_of(self._values[message_id])
 

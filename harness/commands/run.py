@@ -13,6 +13,7 @@ from harness.case import versions
 from harness.commands.engine import Listener, engine, option, ordered
 from harness.commands.outcome import write_reports
 from harness.core.errors import BadInput
+from harness.core.history import FORMAT
 from harness.core.target import Target, load_target
 from harness.judged import HISTORIES, LOGS
 from harness.options import find_target, profile_of
@@ -102,9 +103,16 @@ def prepare(out: Path) -> None:
 
 
 def clear(out: Path) -> None:
-    """Forget the histories of the run before, so that those there are of this one."""
-    for name in (HISTORIES, LOGS):
-        shutil.rmtree(out / name, ignore_errors=True)
+    """Forget the histories of the run before, so that those there are of this one.
+
+    Only what a run has written goes, for the folder is the user's.
+    """
+    for history in (out / HISTORIES).glob("*.jsonl"):
+        with history.open("rb") as file:
+            ours = FORMAT.encode() in file.readline(200)
+        if ours:
+            history.unlink()
+            shutil.rmtree(out / LOGS / history.stem, ignore_errors=True)
 
 
 def jobs_for(target: Target, jobs: int) -> int:

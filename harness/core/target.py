@@ -170,16 +170,25 @@ def _check(target: Target, name: str) -> None:
             raise BadInput(
                 f"{name}: unknown profile {profile!r}; known: {', '.join(known)}"
             )
-        message = target.profiles[profile].paths.message
+        paths = target.profiles[profile].paths
+        for key, path in msgspec.structs.asdict(paths).items():
+            _check_path(path, f"{name}: profiles.{profile}.paths.{key}")
+        message = paths.message
         if "{id}" not in message:
             raise BadInput(
                 f"{name}: profiles.{profile}.paths.message {message!r} has no {{id}}, "
                 "the place of the message's id"
             )
+    _check_path(target.ready, f"{name}: ready")
     if target.url:
         _check_url(target.url, name)
     if target.start is not None:
         _check_commands(target, target.start, name)
+
+
+def _check_path(path: str, name: str) -> None:
+    if not path.startswith("/"):
+        raise BadInput(f"{name} {path!r} must begin with a slash, as /events does")
 
 
 def _check_url(url: str, name: str) -> None:

@@ -7,7 +7,12 @@ import msgspec
 import pytest
 
 from harness.client import calls as calls_module
-from harness.client.calls import ANSWER_LIMIT, BODY_LIMIT, answer_json
+from harness.client.calls import (
+    ANSWER_LIMIT,
+    BODY_LIMIT,
+    KEPT_OF_TRUNCATED,
+    answer_json,
+)
 from harness.core.codec import load
 from harness.core.history import Answer, F, Fail, Info, Invoke, Ok
 from tests.client.scripted import Bench, Script, Wire, answer, bench, raw
@@ -113,7 +118,7 @@ async def test_a_huge_answer_is_cut(tmp_path: Path) -> None:
         assert isinstance(done, Ok)
         assert done.answer is not None
         assert done.answer.truncated
-        assert len(done.answer.body) == ANSWER_LIMIT
+        assert len(done.answer.body) == KEPT_OF_TRUNCATED
         await on.until(lambda: on.server.wires[0].writer.is_closing(), "hung up")
         assert on.server.wires[0].sent < 4 * ANSWER_LIMIT
 

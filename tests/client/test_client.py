@@ -10,7 +10,7 @@ import pytest
 
 from harness.client.client import MAX_RETRY_MS, VirtualClient
 from harness.client.stream import Attempt
-from harness.core.errors import CouldNotRun, Unreached
+from harness.core.errors import Unreached
 from harness.core.history import CloseKind, F
 from tests.client.scripted import (
     PATHS,
@@ -247,12 +247,14 @@ async def test_an_odd_snapshot_shows_what_it_can(
         assert on.server.cursors == [(None, None)]
 
 
-async def test_a_cursor_that_no_url_can_carry_is_trouble(tmp_path: Path) -> None:
+async def test_a_cursor_that_no_url_can_carry_is_given_up(tmp_path: Path) -> None:
     init = [snapshot(1, cursor="x" * 70_000)]
     async with bench(tmp_path, init=init) as on:
         tab = tab_on(on, start=SNAPSHOT)
         await on.until(lambda: not tab.running)
-        assert isinstance(tab.trouble(), CouldNotRun)
+        assert tab.gave_up
+        assert tab.trouble() is None
+        assert on.closed[0].kind is CloseKind.GARBAGE
         await tab.close()
 
 

@@ -22,7 +22,7 @@ PAGES = "test_pages_back"
 FIRST = "test_first_frame"
 CUT = "test_cut_in_mid_stream and fin"
 
-MAX_MEGABYTES = 400
+MAX_MEGABYTES = 600
 MAX_LOG_BYTES = 32 << 20
 CONFORMS, BROKEN, COULD_NOT_RUN = 0, 1, 3
 

@@ -241,8 +241,8 @@ async def test_no_case_takes_for_ever(
     assert end_of(history).reason == "the case took longer than 0.5 s"
 
 
-async def test_a_client_that_dies_ends_the_case(tmp_path: Path) -> None:
-    """Its trouble comes up at the next wait."""
+async def test_a_client_that_gives_up_ends_the_scenario(tmp_path: Path) -> None:
+    """The next wait says so, and what the target sent is judged."""
 
     async def scenario(world: World) -> None:
         await world.client("alice")
@@ -250,7 +250,11 @@ async def test_a_client_that_dies_ends_the_case(tmp_path: Path) -> None:
 
     init = [snapshot(1), snapshot(1, cursor="x" * 70_000)]
     history = await run(tmp_path, scenario, init=init)
-    assert "cursor" in end_of(history).reason
+    assert end_of(history).complete
+    assert [r.kind for r in history.records if isinstance(r, Closed)][:1] == [
+        CloseKind.GARBAGE
+    ]
+    assert any(isinstance(r, Note) and "alice" in r.text for r in history.records)
 
 
 async def test_a_probe_is_recorded_to_the_end(tmp_path: Path) -> None:
