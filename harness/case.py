@@ -48,6 +48,10 @@ class Arm(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """What it runs on, beside Python and the clients."""
+
     async def world(self, case: Case, recorder: Recorder, folder: Path) -> World:
         """A world for one case."""
 
@@ -65,7 +69,7 @@ async def run_case(
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
-    recorder = Recorder(path, _header(case), lambda: loop.time() - began)
+    recorder = Recorder(path, _header(case, arm), lambda: loop.time() - began)
     reason = ""
     try:
         async with asyncio.timeout(CASE_S) as limit:
@@ -125,7 +129,7 @@ async def _settle(world: World, recorder: Recorder) -> None:
         recorder.add(Note, text=str(error))
 
 
-def _header(case: Case) -> Header:
+def _header(case: Case, arm: Arm) -> Header:
     return Header(
         format=FORMAT,
         version=VERSION,
@@ -141,7 +145,7 @@ def _header(case: Case) -> Header:
         retry_ms=case.target.retry_ms,
         mutant=case.mutant,
         started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        versions=versions(),
+        versions=versions() | arm.versions,
     )
 
 

@@ -38,14 +38,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "harness.live": (
         "harness.live", "harness.client", "harness.core",
         "harness.arm", "harness.case", "harness.world",
-        "filelock", "httpcore", "httpx", "platformdirs",
+        "filelock", "httpcore", "httpx", "platformdirs", "psutil",
     ),
     "harness.live.toxiproxy": ("harness.core", "requests", "toxiproxy"),
-    "harness.sim": (
-        "harness.sim", "harness.client", "harness.core",
-        "harness.arm", "harness.case", "harness.world",
-        "httpcore", "httpx", "uvicorn",
-    ),
     "scenarios": (
         "scenarios", "harness.world", "harness.arm", "harness.core",
         "harness.client.client", "msgspec", "pytest",

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from harness.checkers import judge as judge_history
 from harness.commands.outcome import write_reports
-from harness.commands.run import prepare
+from harness.commands.run import prepare, repeated
 from harness.core.codec import load
 from harness.core.errors import BadInput
 from harness.core.history import Header, History
@@ -78,5 +78,5 @@ def _facts(header: Header) -> RunFacts:
         mutant=header.mutant,
         versions=header.versions,
         started_at=header.started_at,
-        command="unbroken judge",
+        command=repeated(),
     )

@@ -16,6 +16,7 @@ from harness.core.errors import BadInput
 from harness.core.history import FORMAT
 from harness.core.target import Target, load_target
 from harness.judged import HISTORIES, LOGS
+from harness.live.arm import LiveArm
 from harness.options import find_target, profile_of
 from reports.fold import fold_run
 from reports.result import RunFacts
@@ -71,10 +72,10 @@ def run(
         tolerances=loaded.tolerances,
         arm=arm,
         seed=seed,
-        versions=versions(),
+        versions=versions() | LiveArm.versions,
         started_at=started.isoformat(timespec="seconds"),
         duration_s=round(time.monotonic() - began, 1),
-        command="unbroken " + shlex.join(sys.argv[1:]),
+        command=repeated(),
     )
     result = fold_run(facts, ordered(listener.cases), REQUIREMENTS)
     report = write_reports(result, out)
@@ -87,6 +88,11 @@ def _kept(listener: Listener, out: Path) -> str:
     text = f"interrupted after {len(listener.cases)} cases"
     histories = out / HISTORIES
     return f"{text}; `unbroken judge {histories}` judges what they left"
+
+
+def repeated() -> str:
+    """What to type to do the same again."""
+    return "unbroken " + shlex.join(sys.argv[1:])
 
 
 def prepare(out: Path) -> None:

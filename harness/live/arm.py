@@ -2,11 +2,13 @@
 
 import random
 from pathlib import Path
+from typing import ClassVar
 
 from harness.case import Case
 from harness.core.recorder import Recorder
 from harness.live.network import LiveNetwork
 from harness.live.server import LiveServer, RunningServer
+from harness.live.toxiproxy_binary import VERSION
 from harness.live.toxiproxy_server import ToxiproxyServer
 from harness.world import World
 
@@ -15,6 +17,7 @@ class LiveArm:
     """Makes worlds; keeps one toxiproxy for all, and a fresh one when it died."""
 
     name = "live"
+    versions: ClassVar = {"toxiproxy": VERSION}
 
     def __init__(self, *, binary: Path, folder: Path) -> None:
         self._binary = binary

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -89,6 +89,7 @@ class ScriptedArm:
     """Worlds around a scripted server: real clients, real sockets, no faults."""
 
     name = "scripted"
+    versions: ClassVar[dict[str, str]] = {}
 
     def __init__(self, on: Bench) -> None:
         self.on = on
