@@ -6,8 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.checkers import judge as judge_history
+from harness.commands.folder import prepare
 from harness.commands.outcome import write_reports
-from harness.commands.run import prepare, repeated
+from harness.commands.run import repeated
 from harness.core.codec import load
 from harness.core.errors import BadInput
 from harness.core.history import Header, History

@@ -1,78 +1,51 @@
 """`unbroken mutants`: is every deliberate bug caught, by the requirement it breaks?"""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import msgspec
 from rich.console import Console
 
-from harness.commands.engine import Listener, engine, option, ordered
-from harness.commands.run import clear, jobs_for, prepare
+from harness.commands.choice import Choice, listening
+from harness.commands.engine import option, ordered
 from harness.core.errors import BadInput, CouldNotRun
-from harness.core.target import Target, fill, load_target, placeholders
-from harness.judged import CAUGHT, failed_of
-from harness.options import Mutant, find_target, matches, profile_of, read_mutants
+from harness.core.target import Target, fill, placeholders
+from harness.judged import failed_of
+from harness.options import Mutant, matches, read_mutants
 from reports.result import CaseResult, Outcome
-from reports.terminal import LiveProgress, MutantRow, matrix
+from reports.terminal import MutantRow, matrix
 from scenarios.requirements import REQUIREMENTS
 
 LIST_S = 30
 BLAMED = (Outcome.FAILED, Outcome.WARNING)
 
 
-def mutants(
-    *,
-    target: str,
-    keyword: str | None,
-    requirement: str | None,
-    profile: str | None,
-    arm: str,
-    jobs: int,
-    out: Path,
-    seed: int,
-) -> int:
+def mutants(**options: Any) -> int:
     """Run each against the scenarios of its requirement; gives the exit status."""
-    path = find_target(target)
-    loaded = load_target(path)
-    chosen = profile_of(loaded, profile or "")
-    prepare(out)
-    clear(out)
-    shutil.rmtree(out / CAUGHT, ignore_errors=True)
-    listed = _listed(loaded, chosen)
-    wanted = [
-        one
-        for one in listed
-        if one.requirement in REQUIREMENTS
-        and (not requirement or matches(requirement, [one.requirement]))
-    ]
+    choice = Choice.of(**options)
+    listed = _listed(choice.target, choice.profile)
+    wanted = [one for one in listed if _is_wanted(one, choice.requirement)]
     if not wanted:
-        raise BadInput(f"no mutant of {loaded.name!r} fits {requirement!r}")
-    listing = out / "mutants.ndjson"
+        raise BadInput(
+            f"no mutant of {choice.target.name!r} fits {choice.requirement!r}"
+        )
+    listing = choice.out / "mutants.ndjson"
     listing.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in wanted))
     console = Console()
-    progress = LiveProgress(console)
-    listener = Listener(progress)
+    listener, progress = listening(console)
     try:
-        engine(
-            listener,
-            [
-                option("target", path.absolute()),
-                option("profile", chosen),
-                option("arm", arm),
-                option("out", out.absolute()),
-                option("seed", seed),
-                option("requirement", requirement or ""),
-                option("mutants", listing.absolute()),
-            ],
-            keyword=keyword,
-            jobs=jobs_for(loaded, jobs),
-        )
+        choice.carry_out(listener, option("mutants", listing))
     finally:
         progress.stop()
     return _tell(ordered(listener.cases), wanted, len(listed) - len(wanted), console)
+
+
+def _is_wanted(mutant: Mutant, pattern: str) -> bool:
+    if mutant.requirement not in REQUIREMENTS:
+        return False
+    return not pattern or matches(pattern, [mutant.requirement])
 
 
 def _listed(target: Target, profile: str) -> list[Mutant]:

@@ -1,0 +1,81 @@
+"""What the user chose to run, resolved and checked before anything starts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.commands.engine import Listener, engine, option
+from harness.commands.folder import clear, prepare
+from harness.core.target import Target, load_target
+from harness.options import find_target, profile_of
+from reports.terminal import LiveProgress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One selection of cases against one profile of one target."""
+
+    path: Path
+    target: Target
+    profile: str
+    keyword: str | None
+    requirement: str
+    arm: str
+    jobs: int
+    out: Path
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        target: str,
+        keyword: str | None,
+        requirement: str | None,
+        profile: str | None,
+        arm: str,
+        jobs: int,
+        out: Path,
+        seed: int,
+    ) -> "Choice":
+        """From the command line's options; raises `BadInput` for what cannot be.
+
+        A target that runs already is one server: its cases take turns.
+        """
+        path = find_target(target)
+        loaded = load_target(path)
+        chosen = profile_of(loaded, profile or "")
+        prepare(out)
+        return cls(
+            path=path.absolute(),
+            target=loaded,
+            profile=chosen,
+            keyword=keyword,
+            requirement=requirement or "",
+            arm=arm,
+            jobs=jobs if loaded.start is not None else 1,
+            out=out.absolute(),
+            seed=seed,
+        )
+
+    def carry_out(self, listener: Listener, *arguments: str) -> None:
+        """Run the cases; `arguments` are pytest's beside those of the choice."""
+        clear(self.out)
+        told = ("profile", "arm", "out", "seed", "requirement")
+        engine(
+            listener,
+            [
+                option("target", self.path),
+                *(option(name, getattr(self, name)) for name in told),
+                *arguments,
+            ],
+            keyword=self.keyword,
+            jobs=self.jobs,
+        )
+
+
+def listening(console: Console) -> tuple[Listener, LiveProgress]:
+    """A listener and the progress that it shows; stop the latter in the end."""
+    progress = LiveProgress(console)
+    return Listener(progress), progress
