@@ -130,7 +130,9 @@ def doctor(**options: Any) -> None:
 
 def _exit(command: Callable[[], int]) -> None:
     """Turn harness trouble into one message and a documented exit status."""
-    # Whoever ends us politely gets the same orderly end as with Ctrl-C.
+    # Whoever ends us politely gets the same orderly end as with Ctrl-C, also where a
+    # script has started us in the background, with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         status = command()

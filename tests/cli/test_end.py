@@ -49,6 +49,19 @@ def test_ended_politely(number: signal.Signals, jobs: int, tmp_path: Path) -> No
         assert not gone(running.mark)
 
 
+def test_interrupted_though_started_to_ignore_it(tmp_path: Path) -> None:
+    """As a script's background job is: Ctrl-C still ends us and all that we started."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with mid_run(tmp_path, 1) as running:
+            os.killpg(running.popen.pid, signal.SIGINT)
+            done = running.done(tmp_path, within_s=60)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done.status == 130, done.text
+    assert not gone(running.mark)
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_killed(jobs: int, tmp_path: Path) -> None:
     with mid_run(tmp_path, jobs) as running:
