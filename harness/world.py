@@ -22,8 +22,7 @@ from harness.nemesis import Nemesis
 from harness.reach import Reach
 from harness.sent import Sent, written
 from harness.waiter import WAIT_S, Waiter
-
-MAX_PAGES = 500
+from harness.walk import walk_back
 
 
 class NotApplicable(Exception):
@@ -176,17 +175,10 @@ class World:
     async def read_all(self, reader: str = "reader") -> None:
         """Load the snapshot and page back through the history to the first message."""
         self._walks += 1
-        messages = (await self.snapshot(reader)).get("messages")
-        for _ in range(MAX_PAGES):
-            oldest = _oldest(messages)
-            if oldest is None:
-                return
-            page = answer_json(
-                await self._calls(reader).history(load_from=oldest, walk=self._walks)
-            )
-            messages = page.get("messages") if isinstance(page, dict) else None
-            if not _is_older(_oldest(messages), oldest):
-                return
+        snapshot = await self.snapshot(reader)
+        await walk_back(
+            self._calls(reader), snapshot.get("messages"), number=self._walks
+        )
 
     async def ping(self, connection: str) -> Completion:
         """Ping a connection id by hand."""
@@ -387,19 +379,3 @@ class World:
     async def _write_share(self, writer: str, count: int) -> None:
         for _ in range(count):
             await self.write(by=writer)
-
-
-def _oldest(messages: object) -> object:
-    """`createdAt` of a page's first message; None for an empty or malformed page."""
-    if not isinstance(messages, list) or not messages:
-        return None
-    first = messages[0]
-    value = first.get("value") if isinstance(first, dict) else None
-    return value.get("createdAt") if isinstance(value, dict) else None
-
-
-def _is_older(found: object, than: object) -> bool:
-    """Whether paging gets on; a server that repeats a page would be asked for ever."""
-    if not isinstance(found, int | float) or not isinstance(than, int | float):
-        return found != than
-    return found < than

@@ -13,7 +13,7 @@ PACKAGES = ("harness", "scenarios", "reports", "reference_server")
 WORLD = tuple(
     f"harness.{name}"
     for name in (
-        "aim", "arm", "case", "effects", "nemesis", "reach", "sent", "waiter", "world",
+        "aim", "arm", "case", "effects", "nemesis", "reach", "sent", "waiter", "walk", "world",
     )
 )  # fmt: skip
 OURS = ("harness", "scenarios", "reports")
