@@ -141,11 +141,6 @@ class Case:
         """The write that a delivered event tells of."""
         return self.matching.write_of(sight.block, conn.life or 0)
 
-    def last_conn(self, who: str, before_s: float = inf) -> Conn | None:
-        """The newest connection that a client had opened by a time."""
-        found = [c for c in self.by_who.get(who, ()) if c.opened.t_s <= before_s]
-        return found[-1] if found else None
-
     def snapshots_in(self, life: int) -> list[Snapshot]:
         """The /init answers that surely came from one life."""
         return [s for s in self.calls.snapshots if s.call.life == life]

@@ -94,10 +94,6 @@ class Conn:
         """Whether no fault had hold of it between two times."""
         return all(to_s < a or from_s > b for a, b in self.holds)
 
-    @property
-    def always_calm(self) -> bool:
-        return self.calm(self.opened.t_s, self.end_s)
-
 
 def read_connections(kinds: Kinds, end_s: float) -> list[Conn]:
     """All connections in the order in which they were opened."""

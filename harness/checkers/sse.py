@@ -48,11 +48,6 @@ class Block:
     places: dict[int, int | None] = field(default_factory=dict)
 
     @property
-    def is_event(self) -> bool:
-        """Create, update or delete; ping and reset are control frames."""
-        return self.kind in EVENT_KINDS
-
-    @property
     def message_id(self) -> str:
         """The window id that an event is about, as text; "" when it has none."""
         if not isinstance(self.payload, dict) or "id" not in self.payload:
