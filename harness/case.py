@@ -5,21 +5,20 @@ import datetime
 import importlib.metadata
 import platform
 import traceback
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from harness.core.errors import HarnessError, Unreached
+from harness.core.errors import CouldNotRun, HarnessError, Unreached
 from harness.core.history import FORMAT, VERSION, End, Header, Note
 from harness.core.recorder import Recorder
 from harness.core.target import Profiled, Target
 from harness.world import NotApplicable, World
 
-CASE_S = 90.0
-"""No case may take longer, whatever a target or a scenario does."""
+T = TypeVar("T")
 
 Scenario = Callable[[World], Awaitable[None]]
 
@@ -52,11 +51,32 @@ class Arm(Protocol):
     def versions(self) -> dict[str, str]:
         """What it runs on, beside Python and the clients."""
 
-    async def world(self, case: Case, recorder: Recorder, folder: Path) -> World:
-        """A world for one case."""
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run `main` on a loop of this arm, to its end."""
+
+    def bounded(self) -> AbstractAsyncContextManager[None]:
+        """Bound the block that a case is; raises `CouldNotRun` past the bound."""
+
+    def world(
+        self, case: Case, recorder: Recorder, folder: Path
+    ) -> AbstractAsyncContextManager[World]:
+        """A world for one case; raises `NotApplicable` when it cannot exist here."""
 
     async def aclose(self) -> None:
         """Give everything back."""
+
+
+@asynccontextmanager
+async def no_longer_than(seconds: float) -> AsyncIterator[None]:
+    """Bound a block; raises `CouldNotRun` past the bound."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        late = f"the case took longer than {seconds:g} s"
+        raise CouldNotRun(late) from error
 
 
 async def run_case(
@@ -72,13 +92,9 @@ async def run_case(
     recorder = Recorder(path, _header(case, arm), lambda: loop.time() - began)
     reason = ""
     try:
-        async with asyncio.timeout(CASE_S) as limit:
-            world = await arm.world(case, recorder, folder)
+        async with arm.bounded(), arm.world(case, recorder, folder) as world:
             await _in_world(world, scenario, recorder)
         _stop_if_interrupted()
-    except TimeoutError as error:
-        late = f"the case took longer than {CASE_S:g} s"
-        reason = late if limit.expired() else _broke_down(error, folder)
     except HarnessError as error:
         reason = str(error)
     except NotApplicable:

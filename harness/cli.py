@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from harness.arms import ARMS
 from harness.core.errors import BadInput, HarnessError
 
 TRACEBACK = "UNBROKEN_TRACEBACK"
@@ -36,7 +37,7 @@ def _chosen(out: str) -> Callable[[_Command], _Command]:
         ),
         click.option("--profile", help="Profile; default: the target's first."),
         click.option(
-            "--arm", type=click.Choice(["live"]), default="live", show_default=True
+            "--arm", type=click.Choice(ARMS), default="live", show_default=True
         ),
         click.option(
             "--jobs",

@@ -1,9 +1,7 @@
 """Runs cases one after the other in one process, and judges each from its history."""
 
-import asyncio
 import re
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,8 +13,7 @@ from harness.case import Arm, Case, run_case
 from harness.checkers import judge
 from harness.core.codec import load
 from harness.core.verdict import Verdict
-from harness.live.arm import LiveArm
-from harness.live.toxiproxy_binary import find_or_build
+from harness.arms import make_arm
 from harness.options import Mutant, Settings
 from harness.world import NotApplicable, World
 from reports.fold import case_result
@@ -67,7 +64,7 @@ class Session:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
-            asyncio.run(self._run(asked, path, folder))
+            self._get_arm().run(self._run(asked, path, folder))
         except NotApplicable as reason:
             path.unlink(missing_ok=True)
             return _not_applicable(asked, str(reason))
@@ -89,7 +86,7 @@ class Session:
     def close(self) -> None:
         """End what the arm still runs."""
         if self._arm is not None:
-            asyncio.run(self._arm.aclose())
+            self._arm.run(self._arm.aclose())
 
     def _is_caught(self, asked: Asked) -> bool:
         return bool(asked.mutant) and self._flag(asked).exists()
@@ -125,8 +122,7 @@ class Session:
 
     def _get_arm(self) -> Arm:
         if self._arm is None:
-            binary = find_or_build(_say)
-            self._arm = LiveArm(binary=binary, folder=self._settings.out / LOGS)
+            self._arm = make_arm(self._settings.arm, self._settings.out / LOGS)
         return self._arm
 
 
@@ -142,10 +138,6 @@ def failed_of(result: CaseResult) -> list[str]:
         for judgement in result.judgements
         if judgement.verdict is Verdict.FAIL
     ]
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
 
 
 def _drop_data(folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.arms import ARMS
 from harness.core.errors import BadInput
 from harness.core.target import Target, load_target
 
@@ -15,7 +16,6 @@ DEFAULT_OUT = "unbroken-results"
 RESULT = "unbroken"
 """Attribute of a test report that carries the case's result."""
 
-ARMS = ("live",)
 TARGETS = Path(__file__).parents[1] / "targets"
 
 

@@ -47,19 +47,23 @@ class World:
         abilities: frozenset[Capability],
         recorder: Recorder,
         rng: random.Random,
+        probes_lag: bool,
     ) -> None:
         self.limits: Limits = profiled.limits
         self.tolerances = tolerances
         self.paths = profiled.paths
         self.rng = rng
         self.clients: dict[str, VirtualClient] = {}
+        self._closes: dict[str, Close] = {}
         self._retry_ms = retry_ms
         self._server = server
         self._abilities = abilities
         self._recorder = recorder
         self._reach = Reach(network, profiled.paths, recorder)
         self._waiter = Waiter(recorder, self._hopeless)
-        self._lag = asyncio.create_task(self._waiter.probe_lag(), name="lag probe")
+        self._lag: asyncio.Task[None] | None = None
+        if probes_lag:  # in virtual time nothing is late
+            self._lag = asyncio.create_task(self._waiter.probe_lag(), name="lag probe")
         self._written = 0
         self._acked: list[Sent] = []
         self._walks = 0
@@ -220,7 +224,7 @@ class World:
     async def away(self, client: VirtualClient) -> AsyncIterator[None]:
         """Keep a client cut off around a block, as behind a closed lid."""
         async with self.during(refuse(client)):
-            await self.inject(cut(client))
+            await self.inject(cut(client, close=self._closes[client.name]))
             yield
 
     async def cut_inside(self, client: VirtualClient, aim: Aim) -> Sent:
@@ -236,7 +240,9 @@ class World:
             after_bytes = shot.aimed()
             if after_bytes is None:
                 raise NotApplicable(f"the frames of this target have no place {aim}")
-            async with self.during(cut(client, after_bytes=after_bytes, aim=aim)):
+            close = self._closes[client.name]
+            aimed = cut(client, close=close, after_bytes=after_bytes, aim=aim)
+            async with self.during(aimed):
                 sent = await self.write()
             if shot.hit():
                 return sent
@@ -317,11 +323,13 @@ class World:
 
     async def aclose(self) -> None:
         """Close every tab, connection and task, and end the server."""
-        self._lag.cancel()
+        if self._lag is not None:
+            self._lag.cancel()
         try:
             for client in self.clients.values():
                 await client.close()
-            await asyncio.gather(self._lag, return_exceptions=True)
+            if self._lag is not None:
+                await asyncio.gather(self._lag, return_exceptions=True)
             await self._reach.aclose()
         finally:
             await self._server.aclose()
@@ -354,6 +362,7 @@ class World:
         if name in self.clients:
             raise ValueError(f"two clients named {name!r}")
         way = self._reach.way(name, direct=direct, close=close)
+        self._closes[name] = close
         client = self.clients[name] = VirtualClient(
             name=name,
             http=way.streams,

@@ -130,6 +130,7 @@ def _floating(call: Call) -> Stored:
 def arrange(messages: list[Stored], seen: Seen, idents: Idents) -> list[Stored]:
     """Put floating messages where the first snapshot shows them.
 
+    One that it does not show was pushed out before it: it is older than all it shows.
     Left alone when that snapshot contradicts the order of the others.
     """
     if seen.first is None or not any(message.floating for message in messages):
@@ -147,7 +148,9 @@ def arrange(messages: list[Stored], seen: Seen, idents: Idents) -> list[Stored]:
             message.author = value_of(seen.first.messages[place]).get("author")
     older = [m for m in messages if m.ident not in shown and not m.floating]
     unseen = [m for m in messages if m.ident not in shown and m.floating]
-    return [*older, *sorted(listed, key=lambda m: shown[m.ident]), *unseen]
+    for message in messages:
+        message.floating = False  # a later life need not show it again
+    return [*older, *unseen, *sorted(listed, key=lambda m: shown[m.ident])]
 
 
 def anchor(case: "Case", order: Order) -> list[Any] | None:

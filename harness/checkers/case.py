@@ -17,6 +17,7 @@ from harness.checkers.returns import Return, read_returns
 from harness.checkers.shown import LifeModel
 from harness.checkers.shown import Look as SnapshotLook
 from harness.checkers.sse import Block
+from harness.checkers.ties import untied
 from harness.core.history import WITNESS, End, F, History, View
 
 ALLOWANCE_S = 0.05
@@ -27,7 +28,7 @@ class Case:
     """One history, indexed."""
 
     def __init__(self, history: History) -> None:
-        self.history = history
+        history = self.history = untied(history)
         self.header = history.header
         self.limits = history.header.limits
         self.tolerances = history.header.tolerances

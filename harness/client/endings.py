@@ -4,7 +4,11 @@ import httpx
 
 from harness.core.history import CloseKind
 
-_PEER_CLOSED = ("peer closed connection", "Server disconnected")
+_PEER_CLOSED = (
+    "peer closed connection",
+    "peer unexpectedly closed connection",  # inside the head of the response
+    "Server disconnected",
+)
 
 
 def close_kind(error: Exception) -> CloseKind:

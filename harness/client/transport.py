@@ -1,13 +1,43 @@
 """httpx over any httpcore network backend: the seam between the two arms."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+)
 from contextlib import contextmanager
+from typing import Any
 
 import httpcore
 import httpx
 
 KEEPALIVE_EXPIRY_S = 2.0
 """Shorter than any server's own idle limit, so that no request meets a closing one."""
+
+
+Dial = Callable[[float | None], Awaitable[httpcore.AsyncNetworkStream]]
+
+
+class DialBackend(httpcore.AsyncNetworkBackend):
+    """Connects by `dial`, whatever host a URL names."""
+
+    def __init__(self, dial: Dial) -> None:
+        self._dial = dial
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """A new connection to the server under test."""
+        del host, port, local_address, socket_options
+        return await self._dial(timeout)
 
 
 class BackendTransport(httpx.AsyncBaseTransport):

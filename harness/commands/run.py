@@ -9,12 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
+from harness.arms import versions_of
 from harness.case import versions
 from harness.commands.choice import Choice, listening
 from harness.commands.engine import Listener, ordered
 from harness.commands.outcome import write_reports
 from harness.judged import HISTORIES
-from harness.live.arm import LiveArm
 from reports.fold import fold_run
 from reports.result import RunFacts
 from reports.terminal import closing
@@ -40,7 +40,7 @@ def run(*, verbose: bool, **options: Any) -> int:
         tolerances=choice.target.tolerances,
         arm=choice.arm,
         seed=choice.seed,
-        versions=versions() | LiveArm.versions,
+        versions=versions() | versions_of(choice.arm),
         started_at=started.isoformat(timespec="seconds"),
         duration_s=round(time.monotonic() - began, 1),
         command=repeated(),

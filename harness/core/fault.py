@@ -29,6 +29,16 @@ class FaultKind(StrEnum):
     PAUSE = "pause"
 
 
+REFUSING = (FaultKind.REFUSE, FaultKind.PARTITION)
+"""New connections are refused while these last."""
+
+LOSSLESS = (FaultKind.LATENCY, FaultKind.BANDWIDTH, FaultKind.SLICE, FaultKind.STALL)
+"""Healed, every byte still comes."""
+
+SWALLOWING = (FaultKind.BLACK_HOLE, FaultKind.PARTITION, FaultKind.LOST_ACK)
+"""Bytes are lost, so the connections end when these are healed."""
+
+
 class Close(StrEnum):
     """How a cut shows at the client's socket."""
 

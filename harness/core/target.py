@@ -62,6 +62,24 @@ class Start(_Strict, frozen=True, kw_only=True):
     list_mutants: tuple[str, ...] = ()
 
 
+class App(_Strict, frozen=True, kw_only=True):
+    """An ASGI application to host: `app` is package.module:name, as for uvicorn.
+
+    With `factory` calling it gives an application without the state of an earlier one;
+    otherwise its modules are imported afresh for every life. `mutant` is the
+    environment that switches a deliberate bug on. `graceful_s` is uvicorn's time for
+    open responses after SIGTERM.
+    """
+
+    app: str
+    factory: bool = False
+    env: dict[str, str] = {}
+    ready_within_s: Seconds = 20.0
+    stop_within_s: Seconds = 5.0
+    graceful_s: Annotated[int, msgspec.Meta(ge=0, le=3_600)] | None = None
+    mutant: dict[str, str] = {}
+
+
 class Capability(StrEnum):
     """Optional parts of a command target; a scenario without one is not applicable.
 
@@ -92,12 +110,16 @@ class Profiled(_Strict, frozen=True, kw_only=True):
 
 
 class Target(_Strict, frozen=True, kw_only=True):
-    """One implementation: either `start` (we run it) or `url` (it runs already)."""
+    """One implementation: we run it (`start`, `app`), or it runs already (`url`).
+
+    `start` is for the live arm, `app` for the sim arm.
+    """
 
     name: str
     ready: str = "/healthz"
     url: str = ""
     start: Start | None = None
+    app: App | None = None
     tolerances: Tolerances = Tolerances()
     retry_ms: Milliseconds = 100
     capabilities: tuple[Capability, ...] = tuple(Capability)
@@ -106,7 +128,7 @@ class Target(_Strict, frozen=True, kw_only=True):
     @property
     def abilities(self) -> frozenset[Capability]:
         """What scenarios may ask of it; a target that runs already can do nothing."""
-        return frozenset(() if self.start is None else self.capabilities)
+        return frozenset(() if self.url else self.capabilities)
 
     def address(self) -> tuple[str, int]:
         """Host and port of a target that runs already."""
@@ -157,10 +179,11 @@ def placeholders(limits: Limits) -> dict[str, Any]:
 
 
 def _check(target: Target, name: str) -> None:
-    if bool(target.url) == bool(target.start):
+    if bool(target.url) == bool(target.start or target.app):
         raise BadInput(
-            f"{name}: give either [start] (a command that we run) or url (it runs "
-            f"already), and not both; url is {target.url!r}"
+            f"{name}: give either url (it runs already) or [start] and [app] (a "
+            "command, an ASGI application that we run), and not both; url is "
+            f"{target.url!r}"
         )
     if not target.profiles:
         raise BadInput(f"{name}: no [profiles.NAME] table; nothing could be judged")
@@ -184,6 +207,11 @@ def _check(target: Target, name: str) -> None:
         _check_url(target.url, name)
     if target.start is not None:
         _check_commands(target, target.start, name)
+    if target.app is not None:
+        check_app(target.app.app, f"{name}: app.app")
+        values = _any_values(target)
+        for settings in (target.app.env, target.app.mutant):
+            fill(tuple(settings.values()), values, name=name)
 
 
 def _check_path(path: str, name: str) -> None:
@@ -212,12 +240,23 @@ def _check_url(url: str, name: str) -> None:
 def _check_commands(target: Target, start: Start, name: str) -> None:
     if not start.command:
         raise BadInput(f"{name}: start.command is empty; give a program to run")
-    values: dict[str, object] = dict.fromkeys(PLACEHOLDERS, "0")
-    for profiled in target.profiles.values():
-        values |= placeholders(profiled.limits)
+    values = _any_values(target)
     for command in (start.command, start.mutant, start.list_mutants):
         fill(command, values, name=name)
     fill(tuple(start.env.values()), values, name=name)
+
+
+def _any_values(target: Target) -> dict[str, object]:
+    values: dict[str, object] = dict.fromkeys(PLACEHOLDERS, "0")
+    for profiled in target.profiles.values():
+        values |= placeholders(profiled.limits)
+    return values
+
+
+def check_app(app: str, name: str) -> None:
+    """Raises `BadInput` when this cannot be an application's name."""
+    if not re.fullmatch(r"[\w.]+:[\w.]+", app):
+        raise BadInput(f"{name} {app!r} must be package.module:application")
 
 
 def _bad_placeholder(name: str, key: str) -> str:
@@ -233,7 +272,7 @@ def _nearest_key(message: str) -> str:
         return ""
     known = {
         field
-        for struct in (Target, Start, Paths, Profiled, Limits, Tolerances)
+        for struct in (Target, Start, App, Paths, Profiled, Limits, Tolerances)
         for field in struct.__struct_fields__
     }
     near = difflib.get_close_matches(found[1], sorted(known), n=1)

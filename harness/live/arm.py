@@ -1,16 +1,24 @@
 """The live arm: real time, real processes, real sockets through toxiproxy."""
 
+import asyncio
 import random
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from harness.case import Case
+from harness.case import Case, no_longer_than
 from harness.core.recorder import Recorder
+from harness.core.target import App, Start
 from harness.live.network import LiveNetwork
 from harness.live.server import LiveServer, RunningServer
 from harness.live.toxiproxy_binary import VERSION
 from harness.live.toxiproxy_server import ToxiproxyServer
 from harness.world import World
+
+T = TypeVar("T")
+
+CASE_S = 90.0
 
 
 class LiveArm:
@@ -24,22 +32,35 @@ class LiveArm:
         self._folder = folder
         self._toxiproxy: ToxiproxyServer | None = None
 
-    async def world(self, case: Case, recorder: Recorder, folder: Path) -> World:
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run `main` on an ordinary loop."""
+        return asyncio.run(main)
+
+    def bounded(self) -> AbstractAsyncContextManager[None]:
+        """No case may take longer, whatever a target or a scenario does."""
+        return no_longer_than(CASE_S)
+
+    @asynccontextmanager
+    async def world(
+        self, case: Case, recorder: Recorder, folder: Path
+    ) -> AsyncIterator[World]:
         """A world for one case; its scratch files go to `folder`."""
         toxiproxy = await self._running_toxiproxy()
         target = case.target
         server: LiveServer | RunningServer
-        if target.start is None:
+        start = target.start or _uvicorn(target.app)
+        if start is None:
             server = RunningServer(target=target, recorder=recorder)
         else:
             server = LiveServer(
                 target=target,
+                start=start,
                 limits=case.profiled.limits,
                 recorder=recorder,
                 folder=folder,
                 mutant=case.mutant,
             )
-        return World(
+        yield World(
             profiled=case.profiled,
             tolerances=target.tolerances,
             retry_ms=target.retry_ms,
@@ -48,6 +69,7 @@ class LiveArm:
             abilities=target.abilities,
             recorder=recorder,
             rng=random.Random(f"{case.seed} {case.scenario}"),
+            probes_lag=True,
         )
 
     async def aclose(self) -> None:
@@ -63,3 +85,22 @@ class LiveArm:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._toxiproxy = await ToxiproxyServer.start(self._binary, self._folder)
         return self._toxiproxy
+
+
+def _uvicorn(app: App | None) -> Start | None:
+    """The command that runs an application which has no command of its own."""
+    if app is None:
+        return None
+    host = ("--host", "{host}", "--port", "{port}", "--log-level", "warning")
+    factory = ("--factory",) if app.factory else ()
+    graceful = (
+        ()
+        if app.graceful_s is None
+        else ("--timeout-graceful-shutdown", str(app.graceful_s))
+    )
+    return Start(
+        command=("{python}", "-m", "uvicorn", app.app, *host, *factory, *graceful),
+        env=app.env,
+        ready_within_s=app.ready_within_s,
+        stop_within_s=app.stop_within_s,
+    )

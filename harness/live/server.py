@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from harness.arm import How
+from harness.client.ready import ask
 from harness.core.errors import CouldNotRun, Unreached
 from harness.core.history import Life, LifePhase
 from harness.core.recorder import Recorder
@@ -22,9 +23,6 @@ from harness.live.process import end_group, signal_group, spawn
 
 POLL_S = 0.01
 """How often readiness and the process are looked at; neither has an event."""
-
-ASK_S = 2.0
-"""How long one question for readiness may take, headers that never end included."""
 
 FREEZE_S = 5.0
 """How long SIGSTOP may take; longer means that the target is not there any more."""
@@ -44,15 +42,15 @@ class LiveServer:
         self,
         *,
         target: Target,
+        start: Start,
         limits: Limits,
         recorder: Recorder,
         folder: Path,
         mutant: str = "",
     ) -> None:
-        assert target.start is not None
         self.address = (HOST, 0)
         self._target = target
-        self._start: Start = target.start
+        self._start = start
         self._limits = limits
         self._recorder = recorder
         self._folder = folder
@@ -173,7 +171,7 @@ class LiveServer:
             async with asyncio.timeout(self._start.ready_within_s):
                 async with httpx.AsyncClient(trust_env=False, verify=False) as http:
                     while self.up:
-                        last = await _ask(http, url)
+                        last = await ask(http, url)
                         if not last:
                             return ""
                         await asyncio.sleep(POLL_S)
@@ -244,7 +242,7 @@ class RunningServer:
         """See that it answers; raises `CouldNotRun` when it does not."""
         del other_port, empty
         async with httpx.AsyncClient(trust_env=False, verify=False) as http:
-            trouble = await _ask(http, self._url)
+            trouble = await ask(http, self._url)
         if trouble:
             raise CouldNotRun(f"the target at {self._url} is not ready: {trouble}")
         for phase in (LifePhase.STARTED, LifePhase.READY):
@@ -263,20 +261,6 @@ class RunningServer:
 
     async def aclose(self) -> None:
         """Nothing of it is ours."""
-
-
-async def _ask(http: httpx.AsyncClient, url: str) -> str:
-    """ "" when it answers 200, else what came instead."""
-    try:
-        async with (
-            asyncio.timeout(ASK_S),
-            http.stream("GET", url, timeout=None) as answer,
-        ):
-            return "" if answer.status_code == 200 else f"status {answer.status_code}"
-    except TimeoutError:
-        return f"no answer within {ASK_S:g} s"
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return f"{type(error).__name__}: {error}"
 
 
 def _is_stopped(pid: int) -> bool:

@@ -17,7 +17,8 @@ from harness.core.fault import Close
 from harness.core.history import Closed, Frame, Invoke, Opened
 from harness.core.recorder import Recorder
 from harness.core.target import Paths
-from harness.live.network import DirectLink
+from harness.link import DirectLink
+from harness.live.sockets import dial
 from harness.reach import Reach, Way
 from harness.waiter import Waiter
 from tests.core.records import header
@@ -231,7 +232,7 @@ class DirectNetwork:
 
     def link(self, *, direct: bool, close: Close) -> DirectLink:
         del direct, close
-        return DirectLink(self._address)
+        return DirectLink(lambda timeout: dial(self._address(), timeout))
 
 
 @dataclass

@@ -2,16 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 import pytest
 
-from harness import case as case_module
 from harness.arm import How
-from harness.case import Case, run_case
+from harness.case import Case, no_longer_than, run_case
 from harness.core.codec import load
 from harness.core.errors import BadInput, CouldNotRun, HarnessError, Unreached
 from harness.core.fault import Fault, cut, stall
@@ -33,7 +33,8 @@ from harness.core.history import (
 )
 from harness.core.recorder import Recorder
 from harness.core.target import Profiled, Target
-from harness.live.network import DirectLink
+from harness.link import DirectLink
+from harness.live.sockets import dial
 from harness.nemesis import Nemesis
 from harness.world import NotApplicable, World
 from tests.client.scripted import (
@@ -85,6 +86,10 @@ class StandingServer:
         return None
 
 
+T = TypeVar("T")
+CASE_S = 3.0
+
+
 class ScriptedArm:
     """Worlds around a scripted server: real clients, real sockets, no faults."""
 
@@ -95,7 +100,16 @@ class ScriptedArm:
         self.on = on
         self.world_made: World | None = None
 
-    async def world(self, case: Case, recorder: Recorder, folder: Path) -> World:
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run(main)
+
+    def bounded(self) -> AbstractAsyncContextManager[None]:
+        return no_longer_than(CASE_S)
+
+    @asynccontextmanager
+    async def world(
+        self, case: Case, recorder: Recorder, folder: Path
+    ) -> AsyncIterator[World]:
         del folder
         self.world_made = World(
             profiled=case.profiled,
@@ -106,8 +120,9 @@ class ScriptedArm:
             server=StandingServer(recorder),
             recorder=recorder,
             rng=random.Random(case.seed),
+            probes_lag=True,
         )
-        return self.world_made
+        yield self.world_made
 
     async def aclose(self) -> None:
         return None
@@ -230,16 +245,12 @@ async def test_not_applicable_is_raised(tmp_path: Path) -> None:
     assert not end_of(load(tmp_path / "case.jsonl")).complete
 
 
-async def test_no_case_takes_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(case_module, "CASE_S", 0.5)
-
+async def test_no_case_takes_for_ever(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         await world.passes(600)
 
     history = await run(tmp_path, scenario)
-    assert end_of(history).reason == "the case took longer than 0.5 s"
+    assert end_of(history).reason == "the case took longer than 3 s"
 
 
 async def test_a_client_that_gives_up_ends_the_scenario(tmp_path: Path) -> None:
@@ -316,7 +327,7 @@ class BitingLink(DirectLink):
     """Its faults do what the test says, in place of a proxy."""
 
     def __init__(self, apply: Callable[[], None], healed: list[str]) -> None:
-        super().__init__(lambda: ("127.0.0.1", 1))
+        super().__init__(lambda timeout: dial(("127.0.0.1", 1), timeout))
         self._apply = apply
         self._healed = healed
         self.heal_error: Exception | None = None

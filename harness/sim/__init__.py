@@ -1,0 +1,1 @@
+"""The sim arm: the real stack of client and server in virtual time, in one process."""

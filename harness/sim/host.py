@@ -1,0 +1,106 @@
+"""An ASGI application under uvicorn, in one life; all of uvicorn that we touch.
+
+uvicorn's own `Server.serve` runs, unchanged: it asks its loop for a listening socket,
+sets its signal handlers, waits and shuts down in its own order.
+"""
+
+import importlib
+import itertools
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from harness.core.target import App
+from harness.sim.life import Life
+
+_numbers = itertools.count()
+_LIBRARIES = tuple(
+    sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+
+
+class Numbered(H11Protocol):
+    """uvicorn keeps connections in a set: their order must not be their address's."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._number = next(_numbers)
+        super().__init__(*args, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class AppTrouble(Exception):
+    """The application cannot be loaded; the message is for its author."""
+
+
+def load(app: App, life: Life) -> Any:
+    """The ASGI application, as a new process would have it; raises `AppTrouble`."""
+    module, _, name = app.app.partition(":")
+    life.importing = True
+    try:
+        if not app.factory:
+            _forget(module)
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+        if app.factory:
+            found = found()
+    except (Exception, SystemExit) as error:
+        raise AppTrouble(f"{app.app} cannot be loaded: {_told(error)}") from error
+    finally:
+        life.importing = False
+    if not callable(found):
+        raise AppTrouble(f"{app.app} is {type(found).__name__}, no ASGI application")
+    return found
+
+
+def _forget(module: str) -> None:
+    """Have the application's own modules imported afresh: their state is a life's."""
+    package = module.partition(".")[0]
+    for name in list(sys.modules):
+        if name == package or name.startswith(package + "."):
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and not str(Path(file)).startswith(_LIBRARIES):
+                del sys.modules[name]
+
+
+def _told(error: BaseException) -> str:
+    lines = traceback.format_exception_only(error)
+    return lines[-1].strip()
+
+
+def server_for(asgi: Any, app: App, *, port: int) -> uvicorn.Server:
+    """uvicorn, to be run with `serve` in the context of a life."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            asgi,
+            host="127.0.0.1",
+            port=port,
+            http=Numbered,
+            ws="none",
+            loop="none",
+            lifespan="auto",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=app.graceful_s,
+        )
+    )
+
+
+async def serve(server: uvicorn.Server, on_exit: Callable[[int], None]) -> None:
+    """The main program of a life; `on_exit` gets its exit status."""
+    status = 0
+    try:
+        await server.serve()
+        if not server.started:
+            status = 3
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 1
+    on_exit(status)

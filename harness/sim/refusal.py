@@ -1,0 +1,96 @@
+"""Refuses what cannot be simulated: real sockets, processes and threads of the target.
+
+An audit hook sees every one of them, whichever library opens it; threads have none
+in Python 3.11, so starting one is looked at where it is done.
+"""
+
+import _thread
+import sys
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+from unittest.mock import patch
+
+from harness.sim.life import LIFE
+
+_REFUSED = {
+    "socket.connect": "connected a socket to {1!r}",
+    "socket.sendto": "sent to the address {1!r}",
+    "socket.bind": "bound a socket to {1!r}",
+    "socket.getaddrinfo": "looked up the host {0!r}",
+    "subprocess.Popen": "started the program {0!r}",
+    "os.system": "ran the command {0!r}",
+    "os.posix_spawn": "started the program {0!r}",
+    "os.exec": "became the program {0!r}",
+    "os.fork": "forked",
+    "pty.spawn": "started the program {0!r}",
+    "os.kill": "sent a signal to process {0!r}",
+}
+"""Audit events, and what the target did in words."""
+
+
+class Refused(RuntimeError):
+    """What the target gets to see instead of its socket, program or thread."""
+
+
+class Refusals:
+    """While entered, `tell` is called with what was refused to a target."""
+
+    _current: "Refusals | None" = None
+    _hooked = False
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._patches = [
+            patch.object(threading.Thread, "start", _guarded(threading.Thread.start)),
+            patch.object(
+                _thread, "start_new_thread", _guarded(_thread.start_new_thread)
+            ),
+        ]
+
+    def __enter__(self) -> None:
+        if not Refusals._hooked:
+            Refusals._hooked = True
+            sys.addaudithook(_on_event)
+        Refusals._current = self
+        for one in self._patches:
+            one.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        Refusals._current = None
+        for one in self._patches:
+            one.stop()
+
+    def refuse(self, did: str) -> None:
+        """Tell, and raise at the place where it was tried."""
+        text = (
+            f"the target {did}; the sim arm has no real sockets, processes or threads: "
+            "run it with --arm live"
+        )
+        self._tell(text)
+        raise Refused(text)
+
+
+def _on_event(event: str, args: tuple[Any, ...]) -> None:
+    if event not in _REFUSED or Refusals._current is None:
+        return
+    life = LIFE.get()
+    if life is None or (event == "socket.bind" and life.importing):
+        return
+    Refusals._current.refuse(_REFUSED[event].format(*args))
+
+
+def _guarded(real: Callable[..., Any]) -> Callable[..., Any]:
+    def start(*args: Any, **options: Any) -> Any:
+        if LIFE.get() is not None and Refusals._current is not None:
+            what = getattr(args[0], "name", None) or repr(args[0])
+            Refusals._current.refuse(f"started the thread {what}")
+        return real(*args, **options)
+
+    return start

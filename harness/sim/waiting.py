@@ -1,0 +1,33 @@
+"""Who waits for what, for the reader of a deadlock."""
+
+import asyncio
+from types import FrameType
+
+SHOWN = 12
+
+
+def waiting(loop: asyncio.AbstractEventLoop) -> str:
+    """Each task that has not ended, and the line that it waits in."""
+    tasks = [task for task in asyncio.all_tasks(loop) if not task.done()]
+    tasks.sort(key=lambda task: task.get_name())
+    said = [f"{task.get_name()} waits in {_place(task)}" for task in tasks]
+    more = len(said) - SHOWN
+    return "; ".join(said[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _place(task: "asyncio.Task[object]") -> str:
+    """The innermost await of a task: file, line and function."""
+    found: FrameType | None = None
+    awaited: object = task.get_coro()
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "ag_frame", None)
+        if isinstance(frame, FrameType):
+            found = frame
+        awaited = getattr(awaited, "cr_await", None) or getattr(
+            awaited, "ag_await", None
+        )
+    if found is None:
+        return "an await of C code"
+    code = found.f_code
+    file = "/".join(code.co_filename.split("/")[-2:])
+    return f"{code.co_qualname} ({file}:{found.f_lineno})"
