@@ -5,11 +5,12 @@ Exit status: 0 conforms, 1 does not conform, 2 bad usage or input, 3 could not r
 """
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -25,6 +26,25 @@ DEFAULT_JOBS = min(8, 3 * (os.cpu_count() or 1))
 _Command = Callable[..., Any]
 
 
+class Duration(click.ParamType[float]):
+    """Seconds, written as 90, 60s, 10m or 1h."""
+
+    name = "duration"
+    _units: ClassVar = {"": 1, "s": 1, "m": 60, "h": 3_600}
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """More than nothing, and at most a day."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
+        seconds = float(found[1]) * self._units[found[2]] if found else 0.0
+        if not 0 < seconds <= 86_400:
+            self.fail(f"{value!r} is not a time such as 60s, 10m or 1h.", param, ctx)
+        return seconds
+
+
 def _chosen(out: str) -> Callable[[_Command], _Command]:
     """What is run, against what, and where its results go: `run` and `mutants`."""
     options = (
@@ -38,6 +58,11 @@ def _chosen(out: str) -> Callable[[_Command], _Command]:
         click.option("--profile", help="Profile; default: the target's first."),
         click.option(
             "--arm", type=click.Choice(ARMS), default="live", show_default=True
+        ),
+        click.option(
+            "--app",
+            metavar="MODULE:NAME",
+            help="An ASGI application to run in place of what TARGET's file names.",
         ),
         click.option(
             "--jobs",
@@ -79,6 +104,11 @@ def main() -> None:
 @main.command()
 @_chosen("unbroken-results")
 @click.option("-v", "--verbose", is_flag=True, help="Show passed requirements too.")
+@click.option(
+    "--twice",
+    is_flag=True,
+    help="Run each case twice and compare the histories (--arm sim).",
+)
 def run(**options: Any) -> None:
     """Run the scenarios against TARGET, judge it, and write a report."""
     from harness.commands.run import run as command
@@ -88,9 +118,81 @@ def run(**options: Any) -> None:
 
 @main.command()
 @_chosen("unbroken-mutants")
+@click.option(
+    "--chaos",
+    "chaos_runs",
+    type=click.IntRange(1),
+    metavar="RUNS",
+    help="Not the scenarios: at most so many random schedules against each.",
+)
 def mutants(**options: Any) -> None:
     """Run every mutant of TARGET against the scenarios that must catch it."""
     from harness.commands.mutants import mutants as command
+
+    _exit(lambda: command(**options))
+
+
+@main.command()
+@click.argument("target", default="reference")
+@click.option("--runs", type=click.IntRange(1), help="Stop after so many runs.")
+@click.option(
+    "--time",
+    "time_s",
+    type=Duration(),
+    help="Stop after so long: 60s, 10m, 1h.  [default, without --runs: 60s]",
+)
+@click.option("--profile", help="Profile; default: the target's first.")
+@click.option("--arm", type=click.Choice(ARMS), default="sim", show_default=True)
+@click.option("--app", metavar="MODULE:NAME", help="As for `run`.")
+@click.option("--mutant", default="", help="Hunt this deliberate bug of the target.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=os.cpu_count() or 1,
+    show_default=True,
+    help="Processes.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="unbroken-chaos",
+    show_default=True,
+    help="Folder for the cases that were found, and their histories.",
+)
+@click.option(
+    "--keep-going", is_flag=True, help="Gather finds, one for each requirement."
+)
+@click.option(
+    "--twice", is_flag=True, help="Run everything twice and compare the histories."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Coverage also after a find.")
+def chaos(**options: Any) -> None:
+    """Try random fault schedules against TARGET until one breaks it; shrink that."""
+    from harness.commands.chaos import chaos as command
+
+    if options["runs"] is None and options["time_s"] is None:
+        options["time_s"] = 60.0
+    _exit(lambda: command(**options))
+
+
+@main.command()
+@click.argument("case", type=click.Path(path_type=Path))
+@click.option("--target", help="Name or TOML file; default: the case's own.")
+@click.option("--arm", type=click.Choice(ARMS), default="sim", show_default=True)
+@click.option("--app", metavar="MODULE:NAME", help="As for `run`.")
+@click.option("--clean", is_flag=True, help="Without the case's deliberate bug.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="unbroken-replay",
+    show_default=True,
+    help="Folder for history and report.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show passed requirements too.")
+def replay(**options: Any) -> None:
+    """Run a CASE again that `unbroken chaos` has found, on either arm."""
+    from harness.commands.replay import replay as command
 
     _exit(lambda: command(**options))
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
+from harness.arms import make_arm
 from harness.case import Arm, Case, run_case
 from harness.checkers import judge
 from harness.core.codec import load
 from harness.core.verdict import Verdict
-from harness.arms import make_arm
 from harness.options import Mutant, Settings
 from harness.world import NotApplicable, World
 from reports.fold import case_result

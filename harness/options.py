@@ -42,6 +42,7 @@ def add(parser: pytest.Parser) -> None:
     """Register pytest's side of the options."""
     group = parser.getgroup("unbroken", "conformance of resumable SSE chat servers")
     group.addoption(PREFIX + "target", default="reference", help="name or TOML file")
+    group.addoption(PREFIX + "app", default="", help="package.module:application")
     group.addoption(PREFIX + "profile", default="", help="default: the target's first")
     group.addoption(PREFIX + "arm", default="live", choices=ARMS)
     group.addoption(PREFIX + "out", default=DEFAULT_OUT, help="folder for results")
@@ -58,7 +59,7 @@ def is_asked(config: pytest.Config) -> bool:
 def settings_of(config: pytest.Config) -> Settings:
     """Read the options; raises `BadInput` that names what is wrong."""
     path = find_target(_option(config, "target"))
-    target = load_target(path)
+    target = load_target(path, app=_option(config, "app"))
     return Settings(
         target=target,
         path=path,

@@ -10,9 +10,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +17,7 @@ import pytest
 
 from harness import options
 from harness.core.errors import HarnessError
+from harness.parent import end_with_parent
 from reports.result import CaseResult, Outcome, encode_case
 
 if TYPE_CHECKING:  # heavy, and not needed by a run without scenarios
@@ -29,11 +27,6 @@ session_key = pytest.StashKey["Session"]()
 result_key = pytest.StashKey[CaseResult]()
 
 MUTANT = "mutant"
-
-PARENT_S = 0.2
-"""How often a worker looks whether its controller lives: there is no event for it."""
-
-ORPHANED = 3
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -139,27 +132,13 @@ def _session(config: pytest.Config) -> Session:
 
     if session_key not in config.stash:
         if hasattr(config, "workerinput"):
-            _end_with_parent()
+            # xdist tells a worker only after its case.
+            end_with_parent()
         try:
             config.stash[session_key] = Session(options.settings_of(config))
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from error
     return config.stash[session_key]
-
-
-def _end_with_parent() -> None:
-    """End this worker when its controller dies: xdist tells it after the case only.
-
-    What the worker has started ends with it (harness.live.process).
-    """
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_S)
-        os._exit(ORPHANED)
-
-    threading.Thread(target=watch, name="parent watch", daemon=True).start()
 
 
 def _request(item: pytest.Item) -> Asked:

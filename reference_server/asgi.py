@@ -1,4 +1,4 @@
-"""The application for any ASGI server: `uvicorn --factory reference_server.asgi:create_app`.
+"""The application for any ASGI server, such as `uvicorn --factory MODULE:create_app`.
 
 Settings come from the environment (UNBROKEN_SERVER_*), as the command line's do.
 """

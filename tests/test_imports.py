@@ -32,7 +32,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "harness.client.transport": ("httpcore", "httpx"),
     **dict.fromkeys(WORLD, (*WORLD, "harness.client", "harness.core", "msgspec")),
     "harness.arm": ("harness.core", "httpcore"),
-    "harness.arms": ("harness.case", "harness.live.arm", "harness.live.toxiproxy_binary", "harness.sim.arm"),
+    "harness.arms": (
+        "harness.case", "harness.sim.arm",
+        "harness.live.arm", "harness.live.toxiproxy_binary",
+    ),
     "harness.link": ("harness.client.transport", "harness.core", "httpcore"),
     "harness.reach": ("harness.arm", "harness.client", "harness.core", "httpx"),
     "harness.effects": ("harness.core",),
@@ -43,15 +46,32 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.arm", "harness.case", "harness.link", "harness.world",
         "filelock", "httpcore", "httpx", "platformdirs", "psutil",
     ),
+    "harness.chaos": (
+        "harness.chaos", "harness.checkers", "harness.core", "harness.world",
+        "harness.arm", "harness.aim", "harness.sent", "harness.client.client",
+        "hypothesis", "msgspec",
+    ),
     "harness.sim": (
         "harness.sim", "harness.client", "harness.core",
         "harness.arm", "harness.case", "harness.link", "harness.world", "httpcore",
     ),
     "harness.sim.data": ("psutil",),
-    "harness.sim.host": ("harness.core", "harness.sim", "uvicorn"),
+    "harness.sim.host": (
+        "harness.core", "harness.sim", "uvicorn",
+        "a module chosen at run time",  # the target's application
+    ),
     "harness.sim.process": ("harness.sim", "anyio", "time_machine"),
-    "harness.sim.server": ("harness.arm", "harness.client", "harness.core", "harness.sim", "httpx"),
+    "harness.sim.server": (
+        "harness.sim", "harness.arm", "harness.client", "harness.core", "httpx",
+    ),
     "harness.live.toxiproxy": ("harness.core", "requests", "toxiproxy"),
+    "harness.chaos.trial": (
+        "harness.case", "harness.chaos", "harness.checkers", "harness.core",
+        "harness.world",
+    ),
+    "harness.chaos.worker": (
+        "harness.arms", "harness.chaos", "harness.core", "harness.parent", "msgspec",
+    ),
     "scenarios": (
         "scenarios", "harness.world", "harness.arm", "harness.core",
         "harness.client.client", "msgspec", "pytest",
@@ -149,6 +169,8 @@ def test_every_row_is_of_some_module() -> None:
         ("harness.live.arm", "from toxiproxy.api import APIConsumer"),
         ("harness.live.arm", "from harness.sim.loop import Loop"),
         ("harness.live.arm", "from harness.plugin import world"),
+        ("harness.chaos.play", "from harness.sim.loop import Loop"),
+        ("harness.chaos.draw", "from harness.nemesis import Nemesis"),
         ("harness.sim.loop", "from harness.live.sockets import dial"),
         ("harness.live.arm", "import reference_server"),
         ("harness.plugin", "import reference_server.app"),

@@ -112,6 +112,28 @@ def settle(
     return doubt
 
 
+def is_before(call: Call, seen: Seen, idents: Idents) -> bool:
+    """Whether an unseen write happened before the first snapshot, if it did at all.
+
+    One still in flight then may have been carried out later, when the witness had
+    lost its stream to an end of the server.
+    """
+    if seen.first is None or call.acked_s <= seen.first.call.invoke.t_s:
+        return True
+    shown = {idents.of(value_of(message)) for message in seen.first.messages}
+    return call.invoke.f is F.CREATE and _ident(call) in shown
+
+
+def unsettled(calls: list[Call], seen: Seen, names: dict[str, str]) -> set[str]:
+    """Messages whose cut-off writes this life shows nothing of."""
+    idents = {
+        _ident(call) if call.invoke.f is F.CREATE else names.get(call.invoke.about, "")
+        for call in calls
+        if not call.ok
+    }
+    return idents - seen.idents - {""}
+
+
 def _ident(call: Call) -> str:
     return call.invoke.nonce or call.invoke.text
 
@@ -124,13 +146,15 @@ def _floating(call: Call) -> Stored:
         text=invoke.text,
         nonce=invoke.nonce,
         floating=True,
+        committed_s=(invoke.t_s, call.acked_s),
     )
 
 
 def arrange(messages: list[Stored], seen: Seen, idents: Idents) -> list[Stored]:
     """Put floating messages where the first snapshot shows them.
 
-    One that it does not show was pushed out before it: it is older than all it shows.
+    One that it does not show was pushed out before it: it is older than all it shows,
+    and newer than what the witness saw, but of several such nobody knows the order.
     Left alone when that snapshot contradicts the order of the others.
     """
     if seen.first is None or not any(message.floating for message in messages):
@@ -143,6 +167,7 @@ def arrange(messages: list[Stored], seen: Seen, idents: Idents) -> list[Stored]:
         return messages
     listed = [m for m in messages if m.ident in shown]
     for message in listed:
+        message.committed_s = None
         if message.floating and message.author is None:
             place = shown[message.ident]
             message.author = value_of(seen.first.messages[place]).get("author")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.checkers import base
 from harness.checkers.base import Idents, Seen
-from harness.checkers.calls import Call, Snapshot, Walk, value_of
+from harness.checkers.calls import Call, Snapshot, Walk, signature, value_of
 from harness.checkers.order import Entry, Order
 from harness.checkers.shown import LifeModel, Look, Stroll
 from harness.checkers.store import Chat, Stored
@@ -27,11 +27,12 @@ def build_models(case: "Case") -> dict[int, LifeModel]:
     models: dict[int, LifeModel] = {}
     carried: list[Stored] | None = None
     left: list[Call] = []
+    doubtful: set[str] = set()
     for span in case.lives.spans:
-        fold = _Fold(case, case.orders[span.number], idents)
         if span.empty:
-            carried = []
-        fold.begin(carried, left if not span.empty else [])
+            carried, left, doubtful = [], [], set()
+        fold = _Fold(case, case.orders[span.number], idents, doubtful)
+        fold.begin(carried, left)
         fold.run()
         models[span.number] = fold.model
         carried, left = fold.end()
@@ -39,23 +40,33 @@ def build_models(case: "Case") -> dict[int, LifeModel]:
 
 
 class _Fold:
-    """Folds one life."""
+    """Folds one life.
 
-    def __init__(self, case: "Case", order: Order, idents: Idents) -> None:
+    `doubtful` are messages of which nobody knows whether, or how, they are stored: an
+    end of the server cut a write off, and the life after showed nothing of it. They
+    stay so for good, whatever a later life shows, for their place is not known.
+    """
+
+    def __init__(
+        self, case: "Case", order: Order, idents: Idents, doubtful: set[str]
+    ) -> None:
+        self.doubtful = doubtful
         self.case, self.order, self.idents = case, order, idents
         self.chat = Chat(case.limits.message_limit)
         self.seen: Seen = base.look_at(case, order.life, idents)
         self.model = LifeModel(order, known=True)
         self.model.ids_known = self.seen.first is not None
         self.doubt = 0
+        self.early: list[Call] = []
 
     def begin(self, carried: list[Stored] | None, left: list[Call]) -> None:
         """Set the chat up as it was when the witness came to see everything."""
         orders = self.case.orders.values()
-        early = [
+        early = self.early = [
             call
             for call in self.order.early
             if not any(call in order.by_write for order in orders)
+            and base.is_before(call, self.seen, self.idents)
         ]
         if carried is None:
             self._anchor()
@@ -63,6 +74,7 @@ class _Fold:
             names = {m.mid: m.ident for m in carried if m.mid}
             self.chat.restart(carried)
             self.doubt = base.settle(self.chat, left, self.seen, self.idents, names)
+            self.doubtful |= base.unsettled(left, self.seen, names)
             self.chat.restart(self._arranged())
         if early:
             names = self.seen.by_mid
@@ -144,12 +156,12 @@ class _Fold:
             call = snapshot.call
             low, high = order.low(call.invoke.t_s), order.high(call.done_s)
             look = Look(snapshot, order, low, high, snapshot.texts)
+            look.doubtful = bool(self.doubtful)
             hidden = [w for w in order.unplaced if w.invoke.t_s <= call.done_s]
             if call.invoke.t_s < order.since_s:
                 look.judged = not hidden
             else:
-                early_s = order.since_s
-                look.judged = not any(w.ok and w.invoke.t_s >= early_s for w in hidden)
+                look.judged = not any(w.ok and w not in self.early for w in hidden)
             looks.append(look)
         return looks
 
@@ -189,7 +201,7 @@ class _Fold:
         for look in active:
             if place == look.low:
                 look.fewest = look.most = stored
-                look.stored_known = self.model.known
+                look.stored_known = self.model.known and not self.doubtful
             look.fewest = min(look.fewest, stored - self.doubt)
             look.most = max(look.most, stored + self.doubt)
             if look.texts == texts:
@@ -198,8 +210,24 @@ class _Fold:
                 look.expected = list(self.chat.window.values())
 
     def _stroll(self, walk: Walk, snapshot: Snapshot) -> None:
-        expected = [message.signature for message in self.chat.stored.values()]
-        self.model.strolls.append(Stroll(walk, snapshot, expected, self.model.known))
+        messages = [
+            one for one in self.chat.stored.values() if one.ident not in self.doubtful
+        ]
+        shown = [
+            item
+            for item in (*walk.oldest_first(), *snapshot.messages)
+            if self.idents.of(value_of(item)) not in self.doubtful
+        ]
+        self.model.strolls.append(
+            Stroll(
+                walk=walk,
+                snapshot=snapshot,
+                shown=[signature(item) for item in shown],
+                expected=[message.signature for message in messages],
+                loose={m.signature: m.committed_s for m in messages if m.committed_s},
+                known=self.model.known,
+            )
+        )
 
     def _apply(self, place: int, entry: Entry) -> None:
         block, model = entry.block, self.model
@@ -237,7 +265,7 @@ class _Fold:
 
     def end(self) -> tuple[list[Stored] | None, list[Call]]:
         """What the next life begins with, and the writes that it may show."""
-        early = self.order.early
+        early = self.early
         orders = self.case.orders.values()
         left = [
             call

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from harness.checkers.calls import Call, page_of, signature, value_of
+from harness.checkers.calls import Call, page_of, value_of
 from harness.checkers.case import Case
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short
 from harness.checkers.shown import LifeModel, Stroll
@@ -42,11 +42,10 @@ def _not_older(call: Call) -> Iterator[Look]:
 
 
 def _complete(stroll: Stroll) -> Look:
-    got = [signature(item) for item in stroll.walk.oldest_first()]
-    got += stroll.snapshot.texts
+    got = stroll.shown
     ops = [call.n for call in stroll.walk.calls[:10]]
     due, extra = stroll.expected, _repeated(got)
-    if not extra and (got == due if stroll.known else got[-len(due) :] == due):
+    if not extra and stroll.agrees(got if stroll.known else got[-len(due) :]):
         return HELD
     what = f"walk {stroll.walk.number} and the snapshot before it"
     if extra:
@@ -62,7 +61,7 @@ def _complete(stroll: Stroll) -> Look:
         )
     elif foreign and stroll.known:
         sentence = f"{what} show {len(foreign)} that are not stored: {short(foreign)}"
-    elif [text for text in got if text in wanted] == due:
+    elif stroll.agrees([text for text in got if text in wanted]):
         return HELD
     else:
         sentence = f"{what} show {len(got)} messages out of order"

@@ -4,6 +4,7 @@ A look is an /init answer, held against the states that it may show.
 """
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from harness.checkers.calls import Snapshot, Walk
@@ -18,7 +19,7 @@ class Look:
     `fits` are the first and last fitting positions inside [low, high], `elsewhere`
     the last fitting position outside; `expected` is the window at `low`, `stored` the
     number of stored messages at the first fitting position (`fewest`, `most` of them
-    over all of [low, high]).
+    over all of [low, high]). `doubtful`: nobody knows what the life began with.
     """
 
     snapshot: Snapshot
@@ -33,16 +34,42 @@ class Look:
     fewest: int = 0
     most: int = 0
     stored_known: bool = True
+    doubtful: bool = False
 
 
 @dataclass(slots=True)
 class Stroll:
-    """A finished walk and what it must show together with the window before it."""
+    """A finished walk: what it and the window before it showed, and had to show.
+
+    Messages of which nobody knows whether they are stored are in neither. `loose` are
+    messages of unknown order, with the bounds of when they were stored; they stand
+    side by side in `expected`.
+    """
 
     walk: Walk
     snapshot: Snapshot
+    shown: list[Text]
     expected: list[Text]
+    loose: dict[Text, tuple[float, float]]
     known: bool
+
+    def agrees(self, got: list[Text]) -> bool:
+        """Whether these are the messages expected, in an order that can be."""
+        return self.tightened(got) == self.tightened(self.expected) and not any(
+            self.loose[later][1] < self.loose[earlier][0]
+            for place, later in enumerate(got)
+            if later in self.loose
+            for earlier in got[:place]
+            if earlier in self.loose
+        )
+
+    def tightened(self, texts: list[Text]) -> list[Text]:
+        """The same with the messages of each loose run sorted."""
+        tight: list[Text] = []
+        for is_loose, group in groupby(texts, key=self.loose.__contains__):
+            run = list(group)
+            tight += sorted(run, key=repr) if is_loose else run
+        return tight
 
 
 @dataclass(slots=True, eq=False)

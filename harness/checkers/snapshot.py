@@ -98,7 +98,7 @@ def excused(shown: Shown) -> bool:
                 return True
         elif call.invoke.text in texts:
             return True
-    return shown.order.gappy
+    return shown.order.gappy or shown.doubtful
 
 
 def _misfit(shown: Shown) -> Look:

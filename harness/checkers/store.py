@@ -15,7 +15,8 @@ class Stored:
     """One message; `ident` is its create's nonce or text and never changes.
 
     `mid` is its window id as text, "" while unknown; `floating` tells that its place
-    among the others is not known from the order of events.
+    among the others is not known from the order of events. `committed_s` bounds when
+    it was stored, for one whose place no snapshot has shown either.
     """
 
     ident: str
@@ -25,6 +26,7 @@ class Stored:
     created_at: Any = None
     mid: str = ""
     floating: bool = False
+    committed_s: tuple[float, float] | None = None
 
     @property
     def signature(self) -> Text:

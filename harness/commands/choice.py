@@ -22,6 +22,7 @@ class Choice:
     keyword: str | None
     requirement: str
     arm: str
+    app: str
     jobs: int
     out: Path
     seed: int
@@ -35,6 +36,7 @@ class Choice:
         requirement: str | None,
         profile: str | None,
         arm: str,
+        app: str | None,
         jobs: int,
         out: Path,
         seed: int,
@@ -44,7 +46,7 @@ class Choice:
         A target that runs already is one server: its cases take turns.
         """
         path = find_target(target)
-        loaded = load_target(path)
+        loaded = load_target(path, app=app or "")
         chosen = profile_of(loaded, profile or "")
         prepare(out)
         return cls(
@@ -54,7 +56,8 @@ class Choice:
             keyword=keyword,
             requirement=requirement or "",
             arm=arm,
-            jobs=jobs if loaded.start is not None else 1,
+            app=app or "",
+            jobs=1 if loaded.url else jobs,
             out=out.absolute(),
             seed=seed,
         )
@@ -62,7 +65,7 @@ class Choice:
     def carry_out(self, listener: Listener, *arguments: str) -> None:
         """Run the cases; `arguments` are pytest's beside those of the choice."""
         clear(self.out)
-        told = ("profile", "arm", "out", "seed", "requirement")
+        told = ("profile", "arm", "app", "out", "seed", "requirement")
         engine(
             listener,
             [
@@ -72,6 +75,8 @@ class Choice:
             ],
             keyword=self.keyword,
             jobs=self.jobs,
+            # A simulated case stops the clock of its process, and progress needs one.
+            apart=self.arm == "sim",
         )
 
 

@@ -99,12 +99,20 @@ class Listener:
 
 
 def engine(
-    listener: Listener, arguments: Sequence[str], *, keyword: str | None, jobs: int
+    listener: Listener,
+    arguments: Sequence[str],
+    *,
+    keyword: str | None,
+    jobs: int,
+    apart: bool,
 ) -> None:
-    """Run pytest on the scenarios; raises what is no result of a case."""
+    """Run pytest on the scenarios; raises what is no result of a case.
+
+    With `apart` or several jobs the cases run in processes of their own.
+    """
     _check_keyword(keyword or "")
     selection = ["-k", keyword] if keyword else []
-    workers = ["-n", str(jobs), "--dist", "worksteal"] if jobs > 1 else []
+    workers = ["-n", str(jobs), "--dist", "worksteal"] if jobs > 1 or apart else []
     command = [
         str(SCENARIOS),
         *("-c", str(SCENARIOS / "pytest.ini"), "--rootdir", str(SCENARIOS)),

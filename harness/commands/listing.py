@@ -11,7 +11,7 @@ def listing(*, keyword: str | None, requirement: str | None) -> int:
     """Print both tables; gives the exit status."""
     listener = Listener()
     arguments = ["--collect-only", option("requirement", requirement or "")]
-    engine(listener, arguments, keyword=keyword, jobs=1)
+    engine(listener, arguments, keyword=keyword, jobs=1, apart=False)
     judged_by: dict[str, list[str]] = {slug: [] for slug in REQUIREMENTS}
     console = Console()
     for item in listener.collected:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from harness.commands.choice import Choice, listening
 from harness.commands.engine import option, ordered
+from harness.commands.hunted import hunted
 from harness.core.errors import BadInput, CouldNotRun
 from harness.core.target import Target, fill, placeholders
 from harness.judged import failed_of
@@ -22,7 +23,7 @@ LIST_S = 30
 BLAMED = (Outcome.FAILED, Outcome.WARNING)
 
 
-def mutants(**options: Any) -> int:
+def mutants(*, chaos_runs: int | None, **options: Any) -> int:
     """Run each against the scenarios of its requirement; gives the exit status."""
     choice = Choice.of(**options)
     listed = _listed(choice.target, choice.profile)
@@ -31,6 +32,8 @@ def mutants(**options: Any) -> int:
         raise BadInput(
             f"no mutant of {choice.target.name!r} fits {choice.requirement!r}"
         )
+    if chaos_runs is not None:
+        return hunted(choice, wanted, chaos_runs)
     listing = choice.out / "mutants.ndjson"
     listing.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in wanted))
     console = Console()

@@ -4,6 +4,7 @@ import datetime
 import shlex
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from harness.case import versions
 from harness.commands.choice import Choice, listening
 from harness.commands.engine import Listener, ordered
 from harness.commands.outcome import write_reports
+from harness.commands.twice import check_repeatable, hashed_by, repeat
 from harness.judged import HISTORIES
 from reports.fold import fold_run
 from reports.result import RunFacts
@@ -21,14 +23,17 @@ from reports.terminal import closing
 from scenarios.requirements import REQUIREMENTS
 
 
-def run(*, verbose: bool, **options: Any) -> int:
+def run(*, verbose: bool, twice: bool, **options: Any) -> int:
     """Run and judge; gives the exit status."""
     choice = Choice.of(**options)
+    if twice:
+        check_repeatable(choice.arm)
     console = Console()
     listener, progress = listening(console)
     began, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
     try:
-        choice.carry_out(listener, f"--junitxml={choice.out / 'junit.xml'}")
+        with hashed_by(1) if twice else nullcontext():
+            choice.carry_out(listener, f"--junitxml={choice.out / 'junit.xml'}")
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_kept(listener, choice.out)) from None
     finally:
@@ -48,7 +53,9 @@ def run(*, verbose: bool, **options: Any) -> int:
     result = fold_run(facts, ordered(listener.cases), REQUIREMENTS)
     report = write_reports(result, options["out"])
     closing(result, console, report=str(report), verbose=verbose)
-    return result.exit_status
+    if not twice:
+        return result.exit_status
+    return repeat(choice, console) or result.exit_status
 
 
 def _kept(listener: Listener, out: Path) -> str:

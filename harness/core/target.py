@@ -136,16 +136,19 @@ class Target(_Strict, frozen=True, kw_only=True):
         return parts.hostname or "", parts.port or 80
 
 
-def load_target(path: Path) -> Target:
-    """Read a target file; raises `BadInput` that names key, value and way out."""
+def load_target(path: Path, *, app: str = "") -> Target:
+    """Read a target file; raises `BadInput` that names key, value and way out.
+
+    `app` is an ASGI application to run in place of what the file names.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {error}") from error
-    return parse_target(text, name=str(path))
+    return parse_target(text, name=str(path), app=app)
 
 
-def parse_target(text: str, *, name: str) -> Target:
+def parse_target(text: str, *, name: str, app: str = "") -> Target:
     """Read a target from TOML text."""
     try:
         target = msgspec.toml.decode(text, type=Target)
@@ -154,8 +157,18 @@ def parse_target(text: str, *, name: str) -> Target:
         raise BadInput(f"{name}: {error}{hint}") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadInput(f"{name}: not TOML: {error}") from error
+    if app:
+        target = _with_app(target, app, name)
     _check(target, name)
     return target
+
+
+def _with_app(target: Target, app: str, name: str) -> Target:
+    if target.url:
+        raise BadInput(f"{name}: runs already at {target.url!r}; --app {app!r} cannot")
+    check_app(app, "--app")
+    hosted = msgspec.structs.replace(target.app or App(app=app), app=app)
+    return msgspec.structs.replace(target, app=hosted, start=None)
 
 
 def fill(

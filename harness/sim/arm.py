@@ -8,6 +8,7 @@ import logging
 import random
 import sys
 from collections.abc import AsyncIterator, Coroutine
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -133,8 +134,5 @@ def _garbage_kept() -> Any:
 
 def _skip_missing(module: str) -> None:
     """httpcore tries to import it at every lock, and searches every path in vain."""
-    if module not in sys.modules:
-        try:
-            __import__(module)
-        except ImportError:
-            sys.modules[module] = None  # type: ignore[assignment]  # known as missing
+    if module not in sys.modules and find_spec(module) is None:
+        sys.modules[module] = None  # type: ignore[assignment]  # known as missing

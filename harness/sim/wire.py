@@ -111,8 +111,10 @@ class Wire:
         self._end(reset)
 
     def reshape(self, shape: Shape) -> None:
-        """Other faults from now on."""
+        """Other faults from now on; a line that is free again empties at once."""
         self.shape = shape
+        if not (shape.bytes_per_s or shape.slice_bytes or shape.delay_s):
+            self._hurry()
         self._stop_timer()
         self._start_timer()
 
@@ -136,6 +138,14 @@ class Wire:
             for start in range(0, len(data), size)
             for piece in (data[start : start + size],)
         ]
+
+    def _hurry(self) -> None:
+        """What was held back by delay, rate or slices comes now, ends as they were."""
+        soon_s = self._loop.time() + self._latency()
+        for segment in self._segments:
+            if segment.reset is None:
+                segment.arrives_s = min(segment.arrives_s, soon_s)
+        self._last_s = self._segments[-1].arrives_s if self._segments else 0.0
 
     def _append(self, segment: _Segment) -> None:
         self._last_s = segment.arrives_s

@@ -24,7 +24,7 @@ FILES = {
     "place": (REFERENCE.replace("{port}", "{prt}"), "did you mean {port}?"),
     "brace": (REFERENCE.replace("{port}", "{port"), "is malformed"),
     "profile": (REFERENCE.replace("profiles.broadcast", "profiles.brodcast"), "known:"),
-    "neither": (URL, "give either [start]"),
+    "neither": (URL, "give either url"),
     "far": (url("http://example.org:80"), "'http://example.org:80' is not on this"),
     "tls": (url("https://127.0.0.1:1"), "must be http://HOST:PORT"),
     "port": (url("http://127.0.0.1:99999"), "http://127.0.0.1:99999"),

@@ -1,0 +1,285 @@
+"""Plays a schedule in a world: a scenario like any other, on either arm.
+
+A step that makes no sense where it stands - its client is not open, or is cut off by
+an outer block - does what is left of it; it never ends the case. So every subset of a
+schedule's steps is a schedule, which is what shrinking lives by.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from harness.arm import How
+from harness.chaos import cuts
+from harness.chaos.bad_input import bad_request
+from harness.chaos.cast import Cast
+from harness.chaos.known import Known
+from harness.chaos.lasting import bite, bite_last, fault_of
+from harness.client.client import VirtualClient
+from harness.core.fault import FaultKind, refuse
+from harness.core.schedule import Schedule
+from harness.core.steps import (
+    Away,
+    Bad,
+    Burst,
+    CursorKind,
+    Cut,
+    CutAt,
+    CutNext,
+    Delete,
+    During,
+    LoadSnapshot,
+    Open,
+    PageBack,
+    Pause,
+    Ping,
+    Place,
+    Probe,
+    Restart,
+    Step,
+    Switch,
+    Update,
+    Wait,
+    Write,
+)
+from harness.sent import Sent
+from harness.world import NotApplicable, World
+
+BUDGET_S = 55.0
+"""Steps left after so long are not begun: a case has 90 s, and must settle yet."""
+
+LOOK_S = 0.8
+"""How long a probe that should be resumed is watched."""
+
+AFTER_PAUSE_S = 0.15
+"""A server that slept past its ping limits hangs up on everybody when it wakes."""
+
+
+async def play(world: World, schedule: Schedule) -> None:
+    """A random case."""
+    player = Player(world)
+    for tab in schedule.clients:
+        await player.cast.open(tab)
+    await player.steps(schedule.steps)
+    await player.finish()
+
+
+class Player:
+    """Carries steps out, one after the other."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.cast = Cast(world)
+        self.known = Known(world.limits.event_log_limit)
+        self.bursts = 0
+        self._clock = asyncio.get_running_loop().time
+        self._until_s = self._clock() + BUDGET_S
+        self._numbered = 0
+
+    async def steps(self, steps: Sequence[Step]) -> None:
+        """One after the other, as far as the time of a case goes."""
+        for step in steps:
+            if self._clock() > self._until_s:
+                return
+            self.learn()
+            with suppress(NotApplicable):
+                await self.step(step)
+
+    async def finish(self) -> None:
+        """All is healed: everybody comes back, and one more message is for all."""
+        await self.cast.ready([client.name for client in self.cast.pinging()])
+        await self.write()
+
+    async def step(self, step: Step) -> None:
+        """One step of any kind."""
+        match step:
+            case Write():
+                await self._write(step)
+            case Update() | Delete():
+                await self._change(step)
+            case Cut():
+                clients = await self.cast.ready(step.whom)
+                await cuts.cut_all(self, clients, step.after_bytes)
+            case CutAt():
+                await cuts.cut_at(self, step)
+            case CutNext():
+                await cuts.cut_next(self, step)
+            case Switch():
+                self._switch(step)
+            case Open():
+                await self.cast.open(step.tab)
+            case PageBack():
+                await self.world.read_all()
+            case LoadSnapshot():
+                await self.world.snapshot()
+            case Probe():
+                await self._probe(step)
+            case Bad():
+                await self._bad(step)
+            case Ping():
+                await self._ping(step)
+            case Wait():
+                await self.world.passes(step.ms / 1_000)
+            case Pause():
+                await self._pause(step)
+            case Restart():
+                await self.restart(step)
+            case Burst():
+                await self._burst(step)
+            case Away():
+                await self._away(step)
+            case During():
+                await self._during(step)
+
+    # ---- writing and reading ---------------------------------------------------------
+
+    async def write(
+        self, *, by: VirtualClient | str = "writer", letters: int = 0
+    ) -> Sent:
+        """One message, remembered."""
+        text = ""
+        if letters:
+            self._numbered += 1
+            text = f"long {self._numbered}: ☕ ".ljust(letters, "x")
+        sent = await self.world.write(text, by=by)
+        if sent.acked:
+            self.known.wrote(sent.known_id)
+        return sent
+
+    async def shown(self, sent: Sent, *clients: VirtualClient) -> None:
+        """Wait until a write reached these clients, if it was acknowledged."""
+        if sent.acked and sent.known_id is not None:
+            await self.world.seen(sent, *clients)
+
+    def learn(self) -> None:
+        """Take in what the witness shows."""
+        witness = self.world.witness
+        shown = [message.id for message in witness.view.messages()]
+        self.known.learn(witness.cursor, shown)
+
+    async def _write(self, step: Write) -> None:
+        count = 1 if self.cast.mute(step.by) else step.count
+        for _ in range(count):
+            await self.write(by=self._author(step.by), letters=step.letters)
+
+    async def _change(self, step: Update | Delete) -> None:
+        message_id, by = self.known.back(step.back), self._author(step.by)
+        if isinstance(step, Update):
+            await self.world.update(message_id, by=by)
+        else:
+            await self.world.delete(message_id, by=by)
+
+    def _author(self, name: str) -> VirtualClient | str:
+        return self.cast.find(name) or "writer"
+
+    async def _bad(self, step: Bad) -> None:
+        self._numbered += 1
+        request = bad_request(
+            step.kind,
+            paths=self.world.paths,
+            limits=self.world.limits,
+            message_id=self.known.back(0),
+            marker=f"bad-{self._numbered}",
+        )
+        await self.world.send_bad(
+            request.label,
+            request.method,
+            request.path,
+            content=request.content,
+            headers=request.headers,
+            marker=request.marker,
+        )
+
+    async def _probe(self, step: Probe) -> None:
+        sent = [await self.write() for _ in range(self.known.lacking(step.cursor))]
+        if sent:
+            await self.shown(sent[-1], self.world.witness)
+            self.learn()
+        cursor = self.known.cursor(step.cursor, step.variant)
+        if not cursor:
+            return
+        header = cursor if step.place is not Place.QUERY else None
+        query = cursor if step.place is Place.QUERY else None
+        if step.place is Place.BOTH:
+            query = self.known.cursor(CursorKind.HEAD, 0) or None
+        resumable = step.cursor in (CursorKind.HEAD, CursorKind.OLD)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S if resumable else None):
+                await self.world.probe(header=header, query=query)
+
+    async def _ping(self, step: Ping) -> None:
+        self.cast.note_closed()
+        known = self.cast.closed_ids[-1:] if step.closed else []
+        await self.world.ping(known[0] if known else "no-such-connection")
+
+    def _switch(self, step: Switch) -> None:
+        client = self.cast.find(step.who)
+        if client is not None and client.live:
+            client.switch()
+
+    # ---- the server's life -----------------------------------------------------------
+
+    async def restart(self, step: Restart) -> None:
+        """End a life and begin another, perhaps in the middle of a write."""
+        writing = []
+        if step.after_ms is not None:
+            writing.append(asyncio.create_task(self.write(), name="write at the end"))
+            await self.world.passes(step.after_ms / 1_000)
+        try:
+            await self._end_and_begin(step)
+        finally:
+            await asyncio.gather(*writing)
+
+    async def _end_and_begin(self, step: Restart) -> None:
+        self.learn()
+        self.cast.server_ends()
+        if step.other_port:
+            await self.world.restart(How(step.how), other_port=True)
+        else:
+            await self.world.stop(How(step.how))
+            await self.world.passes(step.down_ms / 1_000)
+            await self.world.start()
+        self.known.new_life()
+
+    async def _pause(self, step: Pause) -> None:
+        async with self.world.paused():
+            await self.world.passes(step.ms / 1_000)
+        await self.world.passes(AFTER_PAUSE_S)
+
+    # ---- blocks ----------------------------------------------------------------------
+
+    async def _burst(self, step: Burst) -> None:
+        self.bursts += 1
+        try:
+            async with self.world.writing(step.count, writers=step.writers):
+                await self.steps(step.steps)
+        finally:
+            self.bursts -= 1
+
+    async def _away(self, step: Away) -> None:
+        clients = await self.cast.ready(step.whom, FaultKind.REFUSE)
+        if clients:
+            await self.shown(await self.write(), *clients)
+            with self.cast.holding(FaultKind.REFUSE, clients):
+                async with self.world.during(refuse(*clients)):
+                    await cuts.cut_all(self, clients)
+                    await self._missed(step)
+        else:
+            await self._missed(step)
+
+    async def _missed(self, step: Away) -> None:
+        for _ in range(step.missed):
+            await self.write(letters=step.letters)
+        await self.steps(step.steps)
+
+    async def _during(self, step: During) -> None:
+        clients = await self.cast.ready(step.whom, step.fault)
+        if not clients:
+            await self.steps(step.steps)
+            return
+        fault = fault_of(step.fault, clients, step.amount)
+        async with self.world.during(fault):
+            with self.cast.holding(step.fault, clients):
+                await bite(self, step.fault, clients)
+                await self.steps(step.steps)
+                await bite_last(self, step.fault, clients)

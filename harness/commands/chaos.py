@@ -1,0 +1,214 @@
+"""`unbroken chaos`: random schedules against one target until one breaks it."""
+
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from harness.chaos.edges import EDGES
+from harness.chaos.phases import Phase
+from harness.chaos.pool import Pool
+from harness.chaos.story import story
+from harness.chaos.tally import Tally
+from harness.chaos.worker import Caught, Ended, Errand, Report, Tried
+from harness.commands.folder import clear, prepare
+from harness.commands.twice import check_repeatable, hashed_by, tell_differences
+from harness.core.errors import BadInput, CouldNotRun
+from harness.core.fault import FaultKind
+from harness.core.requirement import Level
+from harness.core.schedule import case_name, encode_case
+from harness.core.target import load_target
+from harness.judged import HISTORIES
+from harness.options import find_target, profile_of
+from reports.chaos import ChaosProgress, coverage_table, edge_table, find_story
+from scenarios.requirements import REQUIREMENTS
+
+SHRINK_S = 120.0
+"""How much longer a hunt may last to make its find small."""
+
+MUSTS = tuple(s for s, one in REQUIREMENTS.items() if one.level is Level.MUST)
+
+
+def chaos(
+    *,
+    target: str,
+    profile: str | None,
+    arm: str,
+    app: str | None,
+    mutant: str,
+    runs: int | None,
+    time_s: float | None,
+    jobs: int,
+    seed: int,
+    out: Path,
+    keep_going: bool,
+    twice: bool,
+    verbose: bool,
+) -> int:
+    """Hunt; gives the exit status."""
+    path = find_target(target)
+    loaded = load_target(path, app=app or "")
+    if loaded.url:
+        raise BadInput(
+            f"target {loaded.name!r} runs already; chaos starts and ends its target, "
+            "so give it [start] or [app]"
+        )
+    if twice:
+        check_repeatable(arm)
+    prepare(out)
+    _clear(out)
+    jobs = min(jobs, runs or jobs)
+    errand = Errand(
+        target=loaded,
+        profile=profile_of(loaded, profile or ""),
+        arm=arm,
+        mutant=mutant,
+        seed=seed,
+        out=str(out.absolute()),
+        runs=runs or 0,
+        musts=MUSTS,
+        step=jobs,
+        keep=twice,
+        shrink=not twice,
+        going_on=keep_going or twice,
+    )
+    errands = [msgspec.structs.replace(errand, first=n) for n in range(jobs)]
+    hunt = Hunt(out, Console(), within_s=time_s, stops=not errand.going_on)
+    if not twice:
+        hunt.carry_out(errands)
+        return hunt.tell(verbose=verbose)
+    return _twice(hunt, errands, out) or hunt.tell(verbose=verbose)
+
+
+class Hunt:
+    """One hunt from its errands to its closing report."""
+
+    def __init__(
+        self, out: Path, console: Console, *, within_s: float | None, stops: bool
+    ) -> None:
+        self.tally = Tally()
+        self.finds: list[Caught] = []
+        self._out = out
+        self._console = console
+        self._within_s = within_s
+        self._stops = stops
+        self._began_s = time.monotonic()
+        self._took_s = 0.0
+        self._shrinking: int | None = None
+
+    def carry_out(self, errands: list[Errand]) -> None:
+        """Hunt until the runs are done, the time is up, or a find is small."""
+        progress = ChaosProgress(self._console)
+        self._began_s = time.monotonic()
+        try:
+            with Pool(errands, jobs=len(errands)) as pool:
+                for report in pool.reports():
+                    if report is not None and self._is_last(report, pool):
+                        break
+                    if self._is_late():
+                        break
+                    progress.show(self._line(), self._elapsed())
+        finally:
+            self._took_s = self._elapsed()
+            progress.stop()
+
+    def tell(self, *, verbose: bool) -> int:
+        """Print what was found; the exit status."""
+        tally = self.tally
+        if verbose or not self.finds:
+            edge_table(EDGES, tally.edges, tally.first_run, self._console)
+            self._console.print()
+            faults, phases = [str(f) for f in FaultKind], [str(p) for p in Phase]
+            coverage_table(faults, phases, tally.covered, self._console)
+        for find in self.finds:
+            self._tell_find(find)
+        for slug, count in tally.warned.items():
+            self._console.print(f"warning: {slug} in {count} runs")
+        for reason, count in tally.reasons.most_common(3):
+            line = f"could not run ({count}): {reason}"
+            self._console.print(line, markup=False, highlight=False)
+        self._console.print(self._line(), style="bold", markup=False, highlight=False)
+        if self.finds:
+            return 1
+        return 3 if tally.not_run == tally.runs else 0
+
+    def _is_last(self, report: Report, pool: Pool) -> bool:
+        match report.what:
+            case Tried() as trial:
+                self.tally.add(trial)
+                if trial.shrinking and self._stops and self._shrinking is None:
+                    self._shrinking = report.worker
+                    pool.end_all_but(report.worker)
+            case Caught() as find:
+                self._keep(find)
+                return self._stops
+            case Ended(error=error) if error:
+                raise CouldNotRun(error)
+        return False
+
+    def _is_late(self) -> bool:
+        if self._within_s is None:
+            return False
+        extra_s = SHRINK_S if self._shrinking is not None else 0.0
+        return self._elapsed() > self._within_s + extra_s
+
+    def _keep(self, find: Caught) -> None:
+        self.finds.append(find)
+        file = self._out / case_name(find.schedule)
+        file.write_bytes(encode_case(find.schedule))
+
+    def _tell_find(self, find: Caught) -> None:
+        name = case_name(find.schedule)
+        after = f"after {find.runs} runs"
+        found = find.found
+        lines = story(find.schedule)
+        find_story(found.requirement, found.sentence, lines, after, self._console)
+        if not find.again:
+            self._console.print("  run once more, it was not seen again")
+        file = self._out / name
+        self._console.print(f"  unbroken replay {file}", markup=False, soft_wrap=True)
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began_s
+
+    def _line(self) -> str:
+        tally = self.tally
+        took_s = self._took_s or self._elapsed()
+        parts = [
+            f"{tally.runs} runs",
+            f"{tally.runs / max(took_s, 0.001):.1f} runs/s",
+            f"{tally.virtual_s / max(took_s, 0.001):.0f} x real time",
+            f"{len(tally.edges)} of {len(EDGES)} edges",
+            f"{len(tally.covered)} faults x phases",
+            f"{len(self.finds)} found",
+        ]
+        if tally.not_run:
+            parts.append(f"{tally.not_run} could not run")
+        if tally.shrinks:
+            parts.append(f"{tally.shrinks} to shrink")
+        return ", ".join(parts) + f"; {took_s:.1f} s"
+
+
+def _twice(hunt: Hunt, errands: list[Errand], out: Path) -> int:
+    """The same runs in processes with another hash seed, compared."""
+    with hashed_by(1):
+        hunt.carry_out(errands)
+    again = out / "twice"
+    prepare(again)
+    _clear(again)
+    other = Hunt(again, Console(quiet=True), within_s=None, stops=False)
+    there = str(again.absolute())
+    with hashed_by(2):
+        other.carry_out([msgspec.structs.replace(e, out=there) for e in errands])
+    names = sorted(path.name for path in (out / HISTORIES).glob("*.jsonl"))
+    pairs = [(out / HISTORIES / n, again / HISTORIES / n) for n in names]
+    return tell_differences(pairs, Console())
+
+
+def _clear(out: Path) -> None:
+    """Forget the hunt before; the cases that it found stay."""
+    clear(out)
+    for name in ("caught", "workers"):
+        shutil.rmtree(out / name, ignore_errors=True)

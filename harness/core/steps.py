@@ -1,0 +1,295 @@
+"""The steps of a schedule: what happens in a random case, as plain data.
+
+Whom and how much, never when on a clock: each step begins when the one before it has
+ended, so that a schedule means the same on both arms. Bounds keep a case short.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+
+from harness.core.fault import Aim, Close, FaultKind
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,19}$")]
+Small = Annotated[int, msgspec.Meta(ge=0, le=50)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=50)]
+Wire = Annotated[int, msgspec.Meta(ge=1, le=4_000)]
+Letters = Annotated[int, msgspec.Meta(ge=0, le=9_000)]
+Briefly = Annotated[int, msgspec.Meta(ge=0, le=5_000)]
+Whom = Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=8)]
+
+LASTING = {
+    FaultKind.LATENCY: (50, 2_000),
+    FaultKind.BANDWIDTH: (1, 16),
+    FaultKind.SLICE: (1, 64),
+    FaultKind.STALL: (0, 0),
+    FaultKind.BLACK_HOLE: (0, 0),
+    FaultKind.REFUSE: (0, 0),
+    FaultKind.LOST_ACK: (0, 0),
+    FaultKind.SLOW_CLOSE: (100, 4_000),
+    FaultKind.PARTITION: (0, 0),
+}
+"""Faults that a block may lie under, with the bounds of their `amount`: milliseconds,
+kilobytes a second, bytes a slice; 0 where there is nothing to say."""
+
+
+class Begins(StrEnum):
+    """What a new tab asks for first."""
+
+    SNAPSHOT = "snapshot"
+    STREAM = "stream"
+
+
+class CursorKind(StrEnum):
+    """Which cursor a probe shows: where it stands against the log."""
+
+    HEAD = "head"
+    OLD = "old"  # of this life, everything after it is still kept
+    EVICTED = "evicted"
+    PREVIOUS_LIFE = "previous-life"
+    REUSED = "reused"  # of an earlier life, with a number that this one has reached
+    FUTURE = "future"
+    FOREIGN = "foreign"
+    MALFORMED = "malformed"
+
+
+class Place(StrEnum):
+    """How a probe shows its cursor; BOTH: this one in the header, head in the query."""
+
+    HEADER = "header"
+    QUERY = "query"
+    BOTH = "both"
+
+
+class BadKind(StrEnum):
+    """What is wrong with a request that must be refused."""
+
+    NO_BODY = "no-body"
+    NO_JSON = "no-json"
+    CUT_SHORT = "cut-short"
+    NOT_UTF8 = "not-utf8"
+    ARRAY = "array"
+    DEEP = "deeply-nested"
+    NO_TEXT = "no-text"
+    NO_AUTHOR = "no-author"
+    WRONG_TYPE = "wrong-type"
+    EMPTY_TEXT = "empty-text"
+    TEXT_TOO_LONG = "text-too-long"
+    AUTHOR_TOO_LONG = "author-too-long"
+    NONCE_TOO_LONG = "nonce-too-long"
+    BODY_TOO_LARGE = "body-too-large"
+    BAD_PATCH = "bad-patch"
+    EMPTY_PATCH = "empty-patch"
+    BAD_PAGE = "bad-page"
+    NO_PAGE = "no-page"
+    NO_PING_ID = "no-ping-id"
+
+
+class _Step(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="step",
+):
+    """Unknown keys are refused: a misspelt step must not run as another one."""
+
+
+class Tab(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+):
+    """A client; its cuts are all of one kind, `close`. A silent one never pings."""
+
+    name: Name
+    begins: Begins = Begins.SNAPSHOT
+    close: Close = Close.FIN
+    pings: bool = True
+
+
+class Write(_Step, frozen=True, kw_only=True, tag="write"):
+    """Messages one after the other; `by` is a client, "" somebody without a stream."""
+
+    by: Name | Literal[""] = ""
+    count: Positive = 1
+    letters: Letters = 0
+
+
+class Update(_Step, frozen=True, kw_only=True, tag="update"):
+    """Change the message `back` places before the newest known, evicted or not."""
+
+    back: Small = 0
+    by: Name | Literal[""] = ""
+
+
+class Delete(_Step, frozen=True, kw_only=True, tag="delete"):
+    """Delete the message `back` places before the newest known, evicted or not."""
+
+    back: Small = 0
+    by: Name | Literal[""] = ""
+
+
+class Cut(_Step, frozen=True, kw_only=True, tag="cut"):
+    """Cut streams at once, or after so many more bytes of the wire."""
+
+    whom: Whom
+    after_bytes: Annotated[int, msgspec.Meta(ge=0, le=4_000)] = 0
+
+
+class CutAt(_Step, frozen=True, kw_only=True, tag="cut-at"):
+    """Cut a stream at a place of the next event's frame."""
+
+    who: Name
+    aim: Aim
+
+
+class CutNext(_Step, frozen=True, kw_only=True, tag="cut-next"):
+    """Cut a stream, write, then cut the connection that comes back as well.
+
+    Its bytes are counted from the first of the answer: head, ping frame, replay. A
+    client that `hangs` leaves its connection open and comes back at once.
+    """
+
+    who: Name
+    after_bytes: Wire
+    missed: Small = 0
+    hangs: bool = False
+
+
+class Switch(_Step, frozen=True, kw_only=True, tag="switch"):
+    """A client leaves its connection hanging and makes another."""
+
+    who: Name
+
+
+class Open(_Step, frozen=True, kw_only=True, tag="open"):
+    """A new tab comes in."""
+
+    tab: Tab
+
+
+class PageBack(_Step, frozen=True, kw_only=True, tag="page-back"):
+    """Somebody loads the snapshot and pages back to the first message."""
+
+
+class LoadSnapshot(_Step, frozen=True, kw_only=True, tag="snapshot"):
+    """Somebody loads the snapshot."""
+
+
+class Probe(_Step, frozen=True, kw_only=True, tag="probe"):
+    """A stream is asked for with a cursor of this kind, and watched.
+
+    `variant` chooses among the cursors of the kind.
+    """
+
+    cursor: CursorKind
+    place: Place = Place.HEADER
+    variant: Small = 0
+
+
+class Bad(_Step, frozen=True, kw_only=True, tag="bad-input"):
+    """A request that must be refused and leave no trace."""
+
+    kind: BadKind
+
+
+class Ping(_Step, frozen=True, kw_only=True, tag="ping"):
+    """A ping by hand of a connection that never was, or is closed."""
+
+    closed: bool = False
+
+
+class Wait(_Step, frozen=True, kw_only=True, tag="wait"):
+    """Time passes."""
+
+    ms: Briefly
+
+
+class Pause(_Step, frozen=True, kw_only=True, tag="pause"):
+    """The server is frozen (SIGSTOP, SIGCONT)."""
+
+    ms: Briefly
+
+
+class Restart(_Step, frozen=True, kw_only=True, tag="restart"):
+    """The server's life ends and another begins on the same data.
+
+    With `after_ms` a write is begun and not waited for, so long before the end: that
+    is how an end comes between commit and send.
+    """
+
+    how: Literal["term", "kill"] = "term"
+    other_port: bool = False
+    down_ms: Briefly = 0
+    after_ms: Briefly | None = None
+
+
+class Burst(_Step, frozen=True, kw_only=True, tag="burst"):
+    """Several writers at once, around the steps inside."""
+
+    count: Positive
+    writers: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
+    steps: "tuple[Step, ...]" = ()
+
+
+class Away(_Step, frozen=True, kw_only=True, tag="away"):
+    """Clients are cut off and turned away while others write `missed` messages."""
+
+    whom: Whom
+    missed: Small = 1
+    letters: Letters = 0
+    steps: "tuple[Step, ...]" = ()
+
+
+class During(_Step, frozen=True, kw_only=True, tag="during"):
+    """A fault lasts over the steps inside; `LASTING` bounds its `amount`."""
+
+    fault: FaultKind
+    whom: Whom
+    amount: Annotated[int, msgspec.Meta(ge=0, le=4_000)] = 0
+    steps: "tuple[Step, ...]" = ()
+
+
+Step = (
+    Write
+    | Update
+    | Delete
+    | Cut
+    | CutAt
+    | CutNext
+    | Switch
+    | Open
+    | PageBack
+    | LoadSnapshot
+    | Probe
+    | Bad
+    | Ping
+    | Wait
+    | Pause
+    | Restart
+    | Burst
+    | Away
+    | During
+)
+
+
+def named_in(step: Step) -> tuple[str, ...]:
+    """The clients that a step itself speaks of, not those of the steps inside it."""
+    match step:
+        case Cut() | Away() | During():
+            return step.whom
+        case CutAt() | CutNext() | Switch():
+            return (step.who,)
+        case Write() | Update() | Delete():
+            return (step.by,) if step.by else ()
+    return ()
+
+
+def inside(step: Step) -> tuple[Step, ...]:
+    """The steps that a block lies around."""
+    return step.steps if isinstance(step, Burst | Away | During) else ()

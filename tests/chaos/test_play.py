@@ -1,0 +1,193 @@
+"""Playing: every step of every kind, on the clean server, ends passed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, seed, settings
+
+from harness.case import Arm, Case, run_case
+from harness.chaos.cast import Cast
+from harness.chaos.draw import schedules
+from harness.chaos.known import Known
+from harness.chaos.play import play
+from harness.checkers import judge
+from harness.core.codec import load
+from harness.core.fault import Aim, FaultKind
+from harness.core.history import F, History, Invoke, Life, Opened
+from harness.core.schedule import Schedule, narrowed
+from harness.core.steps import (
+    Away,
+    Burst,
+    CursorKind,
+    Cut,
+    CutAt,
+    CutNext,
+    During,
+    Open,
+    Probe,
+    Restart,
+    Step,
+    Switch,
+    Tab,
+    Wait,
+    Write,
+)
+from harness.core.target import load_target
+from harness.core.verdict import Verdict
+from harness.live.arm import LiveArm
+from harness.live.toxiproxy_binary import find_or_build
+from harness.options import find_target
+from harness.sim.arm import SimArm
+from harness.world import World
+from tests.chaos.samples import FAULTS, STEPS, schedule
+
+
+def run(case: Schedule, folder: Path, *, arm: Arm | None = None) -> History:
+    """Play a schedule, on the sim arm unless told otherwise; its history."""
+    arm = arm or SimArm()
+    folder.mkdir(exist_ok=True)
+    path = folder / "history.jsonl"
+
+    async def scenario(world: World) -> None:
+        await play(world, case)
+
+    target = narrowed(load_target(find_target(case.target)), case)
+    ran = Case(
+        scenario="chaos",
+        title="A random case.",
+        requirements=(),
+        target=target,
+        profile=case.profile,
+        arm=arm.name,
+        seed=case.seed,
+    )
+    arm.run(run_case(ran, scenario, arm=arm, path=path, folder=folder))
+    return load(path)
+
+
+def wrong(history: History) -> list[str]:
+    """What keeps a case from being passed."""
+    judged = judge(history)
+    failed = [j for j in judged.judgements if j.verdict is Verdict.FAIL]
+    told = [f"{j.requirement}: {f.sentence}" for j in failed for f in j.findings]
+    return told + list(judged.could_not_run)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=repr)
+def test_every_step_by_itself(tmp_path: Path, step: Step) -> None:
+    history = run(schedule(step), tmp_path)
+    assert wrong(history) == []
+
+
+@pytest.mark.parametrize("block", FAULTS, ids=lambda step: str(step.fault))
+@pytest.mark.parametrize(
+    "inner",
+    [
+        (Write(), Switch(who="alice")),
+        (Cut(whom=("alice",)), Write(by="alice")),
+        (Restart(how="kill", after_ms=2), Wait(ms=50)),
+        (Away(whom=("alice",), missed=3),),
+        (CutNext(who="alice", after_bytes=300, missed=1),),
+        (Burst(count=6, steps=(CutAt(who="alice", aim=Aim.ID_LINE),)),),
+    ],
+    ids=lambda steps: type(steps[0]).__name__,
+)
+def test_steps_under_a_lasting_fault(
+    tmp_path: Path, block: During, inner: tuple[Step, ...]
+) -> None:
+    under = During(fault=block.fault, whom=("alice",), amount=block.amount, steps=inner)
+    assert wrong(run(schedule(under, clients=(Tab(name="alice"),)), tmp_path)) == []
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_drawn_cases(tmp_path: Path, number: int) -> None:
+    drawn: list[Schedule] = []
+
+    @seed(number)
+    @settings(max_examples=30, database=None, phases=[Phase.generate], deadline=None)
+    @given(schedules())
+    def draw(case: Schedule) -> None:
+        drawn.append(case)
+
+    draw()
+    said = [wrong(run(case, tmp_path / f"{n}")) for n, case in enumerate(drawn)]
+    assert [one for one in said if one] == []
+
+
+def test_the_same_case_is_the_same_history(tmp_path: Path) -> None:
+    steps = (Away(whom=("alice",), missed=3), Restart(how="kill", after_ms=2))
+    first = run(schedule(*steps), tmp_path / "one")
+    again = run(schedule(*steps), tmp_path / "two")
+    assert first.records == again.records
+
+
+def whom(history: History, f: F) -> Sequence[str]:
+    return [r.who for r in history.records if isinstance(r, Invoke) and r.f is f]
+
+
+def test_steps_of_clients_that_are_not_there_do_what_is_left(tmp_path: Path) -> None:
+    carol = ("carol",)
+    inner = (Write(by="carol"), Restart())
+    steps: tuple[Step, ...] = (
+        Write(by="carol"),
+        Cut(whom=carol),
+        CutAt(who="carol", aim=Aim.ID_LINE),
+        CutNext(who="carol", after_bytes=9),
+        Switch(who="carol"),
+        Away(whom=carol, missed=2),
+        During(fault=FaultKind.STALL, whom=carol, steps=inner),
+        Open(tab=Tab(name="carol")),
+        Open(tab=Tab(name="carol")),
+        Write(by="carol"),
+    )
+    history = run(schedule(*steps, clients=()), tmp_path)
+    assert wrong(history) == []
+    assert list(whom(history, F.CREATE)) == ["writer"] * 4 + ["carol", "writer"]
+    assert max(r.life for r in history.records if isinstance(r, Life)) == 2
+
+
+def test_a_probe_comes_with_the_cursor_that_its_kind_says(tmp_path: Path) -> None:
+    kinds = [CursorKind.OLD, CursorKind.EVICTED, CursorKind.HEAD, CursorKind.FUTURE]
+    probes = [Probe(cursor=kind) for kind in kinds]
+    history = run(schedule(*probes, clients=()), tmp_path)
+    shown = [
+        r.header
+        for r in history.records
+        if isinstance(r, Opened) and r.who.startswith("probe-")
+    ]
+    numbers = [int(str(cursor).rpartition("-")[2]) for cursor in shown]
+    assert numbers[0] == 0  # one event was written after it, and two are kept
+    assert numbers[1] <= numbers[2] - 3
+    assert numbers[3] > numbers[2]
+
+
+def test_a_life_without_cursors_has_none_to_show() -> None:
+    known = Known(log_limit=2)
+    assert [known.cursor(kind, 0) for kind in list(CursorKind)[:-1]] == [""] * 7
+    assert known.cursor(CursorKind.MALFORMED, 99)
+    assert known.back(3) == 999_999
+
+
+def test_who_is_under_a_deafening_fault_takes_no_other(tmp_path: Path) -> None:
+    del tmp_path
+    cast = Cast.__new__(Cast)
+    cast._held = {"alice": [FaultKind.PARTITION]}
+    assert cast.mute("alice")
+    assert not cast.mute("bob")
+
+
+def test_on_the_live_arm(tmp_path: Path) -> None:
+    steps = (
+        Away(whom=("alice",), missed=3),
+        CutAt(who="alice", aim=Aim.DATA_LINE),
+        During(fault=FaultKind.BLACK_HOLE, whom=("bob",), steps=(Write(count=2),)),
+        Restart(how="kill", after_ms=2),
+        Probe(cursor=CursorKind.PREVIOUS_LIFE),
+    )
+    tabs = (Tab(name="alice"), Tab(name="bob"))
+    arm = LiveArm(binary=find_or_build(lambda _: None), folder=tmp_path)
+    try:
+        assert wrong(run(schedule(*steps, clients=tabs), tmp_path, arm=arm)) == []
+    finally:
+        arm.run(arm.aclose())
