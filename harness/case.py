@@ -5,8 +5,9 @@ import datetime
 import importlib.metadata
 import platform
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -161,11 +162,12 @@ def _header(case: Case, arm: Arm) -> Header:
         retry_ms=case.target.retry_ms,
         mutant=case.mutant,
         started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        versions=versions() | arm.versions,
+        versions={**versions(), **arm.versions},
     )
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """What the verdict was reached with."""
     names = ("unbroken", "httpx", "httpcore", "httpx-sse")
     found = {name: importlib.metadata.version(name) for name in names}

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -76,10 +77,10 @@ def chaos(
     )
     errands = [msgspec.structs.replace(errand, first=n) for n in range(jobs)]
     hunt = Hunt(out, Console(), within_s=time_s, stops=not errand.going_on)
-    if not twice:
+    with hashed_by(1) if twice else nullcontext():
         hunt.carry_out(errands)
-        return hunt.tell(verbose=verbose)
-    return _twice(hunt, errands, out) or hunt.tell(verbose=verbose)
+    status = hunt.tell(verbose=verbose)
+    return (_again(errands, out) if twice else 0) or status
 
 
 class Hunt:
@@ -191,10 +192,8 @@ class Hunt:
         return ", ".join(parts) + f"; {took_s:.1f} s"
 
 
-def _twice(hunt: Hunt, errands: list[Errand], out: Path) -> int:
+def _again(errands: list[Errand], out: Path) -> int:
     """The same runs in processes with another hash seed, compared."""
-    with hashed_by(1):
-        hunt.carry_out(errands)
     again = out / "twice"
     prepare(again)
     _clear(again)

@@ -55,7 +55,7 @@ def replay(
         arm=arm,
         seed=schedule.seed,
         mutant=schedule.mutant,
-        versions=versions() | versions_of(arm),
+        versions={**versions(), **versions_of(arm)},
         started_at=started.isoformat(timespec="seconds"),
         duration_s=round(time.monotonic() - began, 1),
         command=repeated(),

@@ -45,7 +45,7 @@ def run(*, verbose: bool, twice: bool, **options: Any) -> int:
         tolerances=choice.target.tolerances,
         arm=choice.arm,
         seed=choice.seed,
-        versions=versions() | versions_of(choice.arm),
+        versions={**versions(), **versions_of(choice.arm)},
         started_at=started.isoformat(timespec="seconds"),
         duration_s=round(time.monotonic() - began, 1),
         command=repeated(),

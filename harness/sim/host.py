@@ -1,16 +1,19 @@
 """An ASGI application under uvicorn, in one life; all of uvicorn that we touch.
 
-uvicorn's own `Server.serve` runs, unchanged: it asks its loop for a listening socket,
-sets its signal handlers, waits and shuts down in its own order.
+uvicorn's own `Server.serve` runs: it asks its loop for a listening socket, sets its
+signal handlers, waits and shuts down in its own order.
 """
 
+import asyncio
 import importlib
 import itertools
 import sys
 import sysconfig
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -18,6 +21,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from harness.core.target import App
 from harness.sim.life import Life
+
+TICK_S, DATE_S = 0.1, 1.0
+"""uvicorn's own: how often it looks for signals, and renews its date header."""
 
 _numbers = itertools.count()
 _LIBRARIES = tuple(
@@ -76,9 +82,37 @@ def _told(error: BaseException) -> str:
     return lines[-1].strip()
 
 
+class Server(uvicorn.Server):
+    """uvicorn's server, less the wake-ups in which it finds nothing to do.
+
+    uvicorn looks ten times a second whether it should exit, and renews its date header
+    once a second; this one sleeps from date to date and sees a signal at the same tick.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._signalled = asyncio.Event()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal: seen at the next tick."""
+        super().handle_exit(sig, frame)
+        self._signalled.set()
+
+    async def main_loop(self) -> None:
+        """As uvicorn's, `on_tick` for `on_tick`, once a second."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DATE_S):
+                    await self._signalled.wait()
+                    since_s = loop.time() - began_s
+                    await asyncio.sleep(TICK_S - since_s % TICK_S)
+
+
 def server_for(asgi: Any, app: App, *, port: int) -> uvicorn.Server:
     """uvicorn, to be run with `serve` in the context of a life."""
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
             asgi,
             host="127.0.0.1",

@@ -12,7 +12,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.sim.loop import SimLoop, SimTask, Step
+    from harness.sim.loop import SimLoop
+    from harness.sim.step import SimTask, Step
 
 LIFE: contextvars.ContextVar["Life | None"] = contextvars.ContextVar(
     "LIFE", default=None

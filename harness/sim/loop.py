@@ -13,11 +13,14 @@ import random
 import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from harness.core.errors import CouldNotRun
 from harness.sim.life import LIFE, Life
-from harness.sim.waiting import waiting
+from harness.sim.refusal import LOOP_CALLS, refused_call
+from harness.sim.step import SimTask, Step
+from harness.sim.waiting import named, waiting
 
 T = TypeVar("T")
 
@@ -28,59 +31,12 @@ MAX_STEPS = 5_000_000
 LIMIT_S = 4 * 3_600.0
 """No case may do more steps, or last longer in virtual time."""
 
+CLEAN_UP_S = 60.0
+TRIES = 3
+"""After trouble: so much more time, and so many interruptions of the clean-up."""
+
 CALL_S = (0.0002, 0.002)
 """How long a call in a worker thread takes, such as a database's commit."""
-
-
-class Step:
-    """One callback to run; what `call_soon` and `call_at` give back."""
-
-    __slots__ = ("args", "callback", "context", "number", "when_s")
-
-    def __init__(
-        self,
-        callback: Callable[..., object],
-        args: tuple[Any, ...],
-        context: contextvars.Context,
-        when_s: float = 0.0,
-        number: int = 0,
-    ) -> None:
-        self.callback: Callable[..., object] | None = callback
-        self.args = args
-        self.context = context
-        self.when_s = when_s
-        self.number = number
-
-    def __lt__(self, other: "Step") -> bool:
-        """First by time, then by the order of scheduling."""
-        if self.when_s == other.when_s:
-            return self.number < other.number
-        return self.when_s < other.when_s
-
-    def cancel(self) -> None:
-        """Never run it."""
-        self.callback = None
-        self.args = ()
-
-    def cancelled(self) -> bool:
-        """Whether it was cancelled."""
-        return self.callback is None
-
-    def when(self) -> float:
-        """When it is due."""
-        return self.when_s
-
-
-class SimTask(asyncio.Task[Any]):
-    """A task with a place of its own in every set, the same in every process."""
-
-    def __init__(self, number: int, life: Life | None, *args: Any, **kw: Any) -> None:
-        self.number = number
-        self.life = life
-        super().__init__(*args, **kw)
-
-    def __hash__(self) -> int:
-        return self.number
 
 
 class SimLoop(asyncio.AbstractEventLoop):
@@ -88,8 +44,9 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     `on_time` is told by how many seconds the clock moves.
 
-    `steps` counts what was run. Trouble of the simulation (a deadlock, a busy loop,
-    a target that needs a real socket) cancels the supervised task, once.
+    `steps` counts what was run. Trouble of the simulation (a deadlock, a busy loop, a
+    target that needs a real socket) cancels the supervised task; from then on nothing
+    of the target's runs, so that cleaning up is between us.
     """
 
     def __init__(self, *, on_time: Callable[[float], None]) -> None:
@@ -107,6 +64,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._running = False
         self._closed = False
         self._at_once = 0
+        self._interrupts = 0
         self._hooks: Any = None
         self._generators: dict[int, Life | None] = {}
 
@@ -117,12 +75,29 @@ class SimLoop(asyncio.AbstractEventLoop):
         task = asyncio.ensure_future(future, loop=self)
         self._enter()
         try:
-            while not task.done():
-                self._advance()
-                self._run_ready(task)
+            self._run_until(task)
+        except BaseException:
+            self.trouble = self.trouble or "broken off"
+            raise
         finally:
+            self._end_tasks()
             self._leave()
         return task.result()
+
+    def _run_until(self, task: "asyncio.Future[Any]") -> None:
+        while not task.done():
+            self._advance()
+            self._run_ready(task)
+
+    def _end_tasks(self) -> None:
+        """Cancel what still runs of ours, and let it clean up."""
+        self.supervised = None
+        rest = self.tasks_of(None)
+        for one in rest:
+            one.cancel()
+        with suppress(CouldNotRun):
+            for one in rest:
+                self._run_until(one)
 
     def _run_ready(self, task: "asyncio.Future[Any]") -> None:
         ready = self._ready
@@ -134,7 +109,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         if callback is None:
             return
         life: Life | None = step.context.get(LIFE)
-        if life is not None and not life.may_run(step):
+        if life is not None and (self.trouble or not life.may_run(step)):
             return
         self.steps += 1
         self._at_once += 1
@@ -143,11 +118,11 @@ class SimLoop(asyncio.AbstractEventLoop):
         except SystemExit as error:
             if life is None:
                 raise
-            life.exit(error.code)
+            self.end_life(life, error.code)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            self.call_exception_handler({"message": "a callback", "exception": error})
+            self._report(life, {"message": "a callback", "exception": error})
         if self._before_block_s is not None:
             self._blocked(life)
         if self._at_once > STEPS_AT_ONCE or self.steps > MAX_STEPS:
@@ -164,7 +139,7 @@ class SimLoop(asyncio.AbstractEventLoop):
             self._give_up(f"deadlock: nothing can happen any more; {waiting(self)}")
             return
         when_s = timers[0].when_s
-        if when_s > LIMIT_S:
+        if when_s > LIMIT_S + (CLEAN_UP_S if self.trouble else 0.0):
             self._give_up(f"{LIMIT_S:g} virtual seconds have passed; {waiting(self)}")
             return
         if when_s > self._now_s:
@@ -177,14 +152,19 @@ class SimLoop(asyncio.AbstractEventLoop):
         """The case cannot go on, and is told why; a second reason adds nothing."""
         if not self.trouble:
             self.trouble = why
-            if self.supervised is not None:
-                self.supervised.cancel()
+            self._cancel()
 
     def _give_up(self, why: str) -> None:
-        """As `interrupt`; a second time, while cleaning up, there is no way on."""
-        if self.trouble or self.supervised is None:
-            raise CouldNotRun(self.trouble or why)
-        self.interrupt(why)
+        """As `interrupt`; after some times, while cleaning up, there is no way on."""
+        self.trouble = self.trouble or why
+        if self.supervised is None or self._interrupts >= TRIES:
+            raise CouldNotRun(self.trouble)
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if self.supervised is not None:
+            self._interrupts += 1
+            self.supervised.cancel()
 
     def _too_busy(self, step: Step) -> None:
         self._at_once = 0
@@ -192,9 +172,8 @@ class SimLoop(asyncio.AbstractEventLoop):
             why = f"the case needed more than {MAX_STEPS} steps"
         else:
             why = f"busy loop: {STEPS_AT_ONCE} steps without any time passing"
-        who = getattr(step.callback, "__self__", None) or step.callback
         self.steps = 0
-        self._give_up(f"{why}, the last by {who!r}; {waiting(self)}"[:4_000])
+        self._give_up(f"{why}, the last by {named(step)}; {waiting(self)}"[:4_000])
 
     # ---- time ------------------------------------------------------------------------
 
@@ -221,6 +200,14 @@ class SimLoop(asyncio.AbstractEventLoop):
         if life is not None:
             life.freeze()
             self.call_at(until_s, life.thaw, self, context=contextvars.Context())
+
+    def end_life(self, life: Life, code: object) -> None:
+        """A life ends itself, after the time that it has blocked in this step."""
+        if self._before_block_s is None:
+            life.exit(code)
+        else:
+            life.freeze()
+            self.call_at(self._now_s, life.exit, code, context=contextvars.Context())
 
     def _set_time(self, now_s: float) -> None:
         self._on_time(now_s - self._now_s)
@@ -307,14 +294,17 @@ class SimLoop(asyncio.AbstractEventLoop):
         outer_s, self._before_block_s = self._before_block_s, None
         try:
             result = func(*args)
+        except KeyboardInterrupt:
+            raise
         except StopIteration as error:
             self.call_later(delay_s, _fail, done, RuntimeError(repr(error)))
-        except Exception as error:
+        except BaseException as error:
             self.call_later(delay_s, _fail, done, error)
         else:
             self.call_later(delay_s, _succeed, done, result)
-        self._unblock()
-        self._before_block_s = outer_s
+        finally:
+            self._unblock()
+            self._before_block_s = outer_s
         return done
 
     async def create_server(  # type: ignore[override]  # as uvicorn calls it
@@ -371,16 +361,53 @@ class SimLoop(asyncio.AbstractEventLoop):
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """There is none."""
 
-    def default_exception_handler(self, context: dict[str, Any]) -> None:
-        """As `call_exception_handler`."""
-        self.call_exception_handler(context)
+    def set_debug(self, enabled: bool) -> None:
+        """It has no debug mode."""
 
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Of the target: a line of its log. Of ours: it is raised."""
+    def set_default_executor(self, executor: Any) -> None:
+        """Calls in worker threads are made here, whosever the threads are."""
+
+    def get_exception_handler(self) -> Any:
+        """That of the calling life."""
+        life = LIFE.get()
+        return None if life is None else life.error_handler
+
+    def set_exception_handler(self, handler: Any) -> None:
+        """A handler of the calling life."""
+        life = LIFE.get()
+        if life is not None:
+            life.error_handler = handler
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """Of the target: a line of its log. Of ours: the case could not be run."""
         task = context.get("future") or context.get("task")
         life = task.life if isinstance(task, SimTask) else LIFE.get()
+        # A future tells not whose it is, and may be thrown away by anybody.
+        ours = life is None and (task is None or isinstance(task, SimTask))
         if self.on_error is not None:
             self.on_error(life, context)
+        if ours:
+            error = context.get("exception")
+            said = context.get("message", "") if error is None else repr(error)
+            self.interrupt(f"the harness broke down: {said}"[:4_000])
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Tell the handler that the life has set, if it has one."""
+        task = context.get("future") or context.get("task")
+        self._report(task.life if isinstance(task, SimTask) else LIFE.get(), context)
+
+    def _report(self, life: Life | None, context: dict[str, Any]) -> None:
+        if life is None:
+            self.default_exception_handler(context)
+            return
+        handler = life.error_handler
+        try:
+            if handler is not None:
+                life.context.copy().run(handler, self, context)
+                return
+        except Exception as error:
+            context = {"message": "its exception handler", "exception": error}
+        life.context.copy().run(self.default_exception_handler, context)
 
     def _enter(self) -> None:
         self._running = True
@@ -409,29 +436,8 @@ class SimLoop(asyncio.AbstractEventLoop):
         self.create_task(generator.aclose())
 
 
-def _refusing(name: str) -> Callable[..., Any]:
-    def refuse(self: SimLoop, *args: Any, **options: Any) -> Any:
-        del args, options
-        why = (
-            f"the target called loop.{name}: the sim arm has no real sockets, files or "
-            "processes; run it with --arm live"
-        )
-        self.interrupt(why)
-        raise NotImplementedError(why)
-
-    return refuse
-
-
-for _name in (
-    *("add_reader", "add_writer", "remove_reader", "remove_writer"),
-    *("sock_accept", "sock_connect", "sock_recv", "sock_recv_into", "sock_recvfrom"),
-    *("sock_recvfrom_into", "sock_sendall", "sock_sendfile", "sock_sendto"),
-    *("connect_accepted_socket", "connect_read_pipe", "connect_write_pipe"),
-    *("create_connection", "create_datagram_endpoint", "create_unix_connection"),
-    *("create_unix_server", "getaddrinfo", "getnameinfo", "sendfile", "start_tls"),
-    *("subprocess_exec", "subprocess_shell"),
-):
-    setattr(SimLoop, _name, _refusing(_name))
+for _name in LOOP_CALLS:
+    setattr(SimLoop, _name, refused_call(_name))
 
 
 def _succeed(future: "asyncio.Future[T]", result: T) -> None:

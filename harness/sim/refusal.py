@@ -25,9 +25,26 @@ _REFUSED = {
     "os.exec": "became the program {0!r}",
     "os.fork": "forked",
     "pty.spawn": "started the program {0!r}",
+    "os.killpg": "sent a signal to the process group {0!r}",
     "os.kill": "sent a signal to process {0!r}",
 }
 """Audit events, and what the target did in words."""
+
+LOOP_CALLS = (
+    *("add_reader", "add_writer", "remove_reader", "remove_writer"),
+    *("sock_accept", "sock_connect", "sock_recv", "sock_recv_into", "sock_recvfrom"),
+    *("sock_recvfrom_into", "sock_sendall", "sock_sendfile", "sock_sendto"),
+    *("connect_accepted_socket", "connect_read_pipe", "connect_write_pipe"),
+    *("create_connection", "create_datagram_endpoint", "create_unix_connection"),
+    *("create_unix_server", "getaddrinfo", "getnameinfo", "sendfile", "start_tls"),
+    *("subprocess_exec", "subprocess_shell", "run_forever", "stop"),
+    *("get_task_factory", "set_task_factory"),
+)
+"""What a loop offers and the simulated one has not."""
+
+WAY_OUT = (
+    "the sim arm has no real sockets, processes or threads: run it with --arm live"
+)
 
 
 class Refused(RuntimeError):
@@ -69,12 +86,21 @@ class Refusals:
 
     def refuse(self, did: str) -> None:
         """Tell, and raise at the place where it was tried."""
-        text = (
-            f"the target {did}; the sim arm has no real sockets, processes or threads: "
-            "run it with --arm live"
-        )
+        text = f"the target {did}; {WAY_OUT}"
         self._tell(text)
         raise Refused(text)
+
+
+def refused_call(name: str) -> Callable[..., Any]:
+    """A method of a loop that interrupts the case."""
+
+    def refuse(self: Any, *args: Any, **options: Any) -> Any:
+        del args, options
+        text = f"the target called loop.{name}; {WAY_OUT}"
+        self.interrupt(text)
+        raise Refused(text)
+
+    return refuse
 
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:

@@ -2,6 +2,10 @@
 
 import asyncio
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.sim.step import Step
 
 SHOWN = 12
 
@@ -10,9 +14,23 @@ def waiting(loop: asyncio.AbstractEventLoop) -> str:
     """Each task that has not ended, and the line that it waits in."""
     tasks = [task for task in asyncio.all_tasks(loop) if not task.done()]
     tasks.sort(key=lambda task: task.get_name())
-    said = [f"{task.get_name()} waits in {_place(task)}" for task in tasks]
+    said = [f"{_whose(task)} waits in {_place(task)}" for task in tasks]
     more = len(said) - SHOWN
     return "; ".join(said[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def named(step: "Step") -> str:
+    """Whose step it is: a task and its innermost await, or a function."""
+    owner = getattr(step.callback, "__self__", None)
+    if isinstance(owner, asyncio.Task):
+        return f"{_whose(owner)} in {_place(owner)}"
+    name = getattr(step.callback, "__qualname__", type(step.callback).__name__)
+    return f"{getattr(step.callback, '__module__', '')}.{name}"
+
+
+def _whose(task: "asyncio.Task[object]") -> str:
+    life = getattr(task, "life", None)
+    return f"{task.get_name()} of the {'target' if life else 'harness'}"
 
 
 def _place(task: "asyncio.Task[object]") -> str:

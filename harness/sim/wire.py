@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.sim.loop import SimLoop, Step
+from harness.sim.loop import SimLoop
+from harness.sim.step import Step
 
 WINDOW = 65_536
 """Bytes on their way or unread at the other end, at most."""

@@ -1,4 +1,4 @@
-"""Walks over messages that no witness saw: their order is known as far as times tell."""
+"""Walks over messages that no witness saw: their order as far as times tell it."""
 
 from typing import Any
 
