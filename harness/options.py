@@ -60,6 +60,7 @@ def settings_of(config: pytest.Config) -> Settings:
     """Read the options; raises `BadInput` that names what is wrong."""
     path = find_target(_option(config, "target"))
     target = load_target(path, app=_option(config, "app"))
+    check_arm(target, _option(config, "arm"))
     return Settings(
         target=target,
         path=path,
@@ -81,6 +82,15 @@ def find_target(name: str) -> Path:
     raise BadInput(
         f"unknown target {name!r}: neither a TOML file nor one of {', '.join(known)}"
     )
+
+
+def check_arm(target: Target, arm: str) -> None:
+    """Raises `BadInput` when this arm cannot run the target at all."""
+    if arm == "sim" and target.app is None:
+        raise BadInput(
+            f"target {target.name!r} has no [app], and the sim arm hosts nothing else: "
+            "add [app] to its file, give --app package.module:name, or use --arm live"
+        )
 
 
 def profile_of(target: Target, name: str) -> str:

@@ -78,14 +78,13 @@ def coverage_table(
 
 
 def find_story(
-    requirement: str, sentence: str, story: Sequence[str], after: str, console: Console
+    requirement: str, story: Sequence[str], after: str, console: Console
 ) -> None:
     """One find: what is broken, and the shortest story that breaks it."""
     head = Text("FOUND  ", style="bold red").append(requirement, style="bold")
     console.print(head.append(f"  {after}", style="dim"), soft_wrap=True)
     for line in story:
         console.print(Text(f"  {one_line(line)}"))
-    console.print(Text(f"  => {one_line(sentence)}", style="red"))
 
 
 class HuntedRow(msgspec.Struct, frozen=True, kw_only=True):

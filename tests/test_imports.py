@@ -60,7 +60,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.core", "harness.sim", "uvicorn",
         "a module chosen at run time",  # the target's application
     ),
-    "harness.sim.process": ("harness.sim", "anyio", "time_machine"),
+    "harness.sim.clock": ("harness.sim", "time_machine"),
+    "harness.sim.process": ("harness.sim", "anyio"),
     "harness.sim.server": (
         "harness.sim", "harness.arm", "harness.client", "harness.core", "httpx",
     ),

@@ -22,7 +22,7 @@ from harness.core.requirement import Level
 from harness.core.schedule import case_name, encode_case
 from harness.core.target import load_target
 from harness.judged import HISTORIES
-from harness.options import find_target, profile_of
+from harness.options import check_arm, find_target, profile_of
 from reports.chaos import ChaosProgress, coverage_table, edge_table, find_story
 from scenarios.requirements import REQUIREMENTS
 
@@ -56,6 +56,7 @@ def chaos(
             f"target {loaded.name!r} runs already; chaos starts and ends its target, "
             "so give it [start] or [app]"
         )
+    check_arm(loaded, arm)
     if twice:
         check_repeatable(arm)
     prepare(out)
@@ -163,9 +164,8 @@ class Hunt:
     def _tell_find(self, find: Caught) -> None:
         name = case_name(find.schedule)
         after = f"after {find.runs} runs"
-        found = find.found
         lines = story(find.schedule)
-        find_story(found.requirement, found.sentence, lines, after, self._console)
+        find_story(find.found.requirement, lines, after, self._console)
         if not find.again:
             self._console.print("  run once more, it was not seen again")
         file = self._out / name

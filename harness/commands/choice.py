@@ -8,7 +8,7 @@ from rich.console import Console
 from harness.commands.engine import Listener, engine, option
 from harness.commands.folder import clear, prepare
 from harness.core.target import Target, load_target
-from harness.options import find_target, profile_of
+from harness.options import check_arm, find_target, profile_of
 from reports.terminal import LiveProgress
 
 
@@ -47,6 +47,7 @@ class Choice:
         """
         path = find_target(target)
         loaded = load_target(path, app=app or "")
+        check_arm(loaded, arm)
         chosen = profile_of(loaded, profile or "")
         prepare(out)
         return cls(

@@ -17,7 +17,7 @@ from harness.commands.run import repeated
 from harness.core.schedule import Schedule, load_case
 from harness.core.target import Target, load_target
 from harness.judged import HISTORIES, LOGS
-from harness.options import find_target
+from harness.options import check_arm, find_target
 from reports.fold import case_result, fold_run
 from reports.result import CaseResult, RunFacts
 from reports.terminal import closing
@@ -39,6 +39,7 @@ def replay(
     if clean:
         schedule = msgspec.structs.replace(schedule, mutant="")
     loaded = load_target(find_target(target or schedule.target), app=app or "")
+    check_arm(loaded, arm)
     prepare(out)
     clear(out)
     console = Console()

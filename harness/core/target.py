@@ -68,7 +68,8 @@ class App(_Strict, frozen=True, kw_only=True):
     With `factory` calling it gives an application without the state of an earlier one;
     otherwise its modules are imported afresh for every life. `mutant` is the
     environment that switches a deliberate bug on. `graceful_s` is uvicorn's time for
-    open responses after SIGTERM.
+    open responses after SIGTERM. `folder`, relative to the target file and by default
+    the file's own, is where its modules are looked for at last.
     """
 
     app: str
@@ -78,6 +79,7 @@ class App(_Strict, frozen=True, kw_only=True):
     stop_within_s: Seconds = 5.0
     graceful_s: Annotated[int, msgspec.Meta(ge=0, le=3_600)] | None = None
     mutant: dict[str, str] = {}
+    folder: str = ""
 
 
 class Capability(StrEnum):
@@ -145,7 +147,17 @@ def load_target(path: Path, *, app: str = "") -> Target:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {error}") from error
-    return parse_target(text, name=str(path), app=app)
+    return _placed(parse_target(text, name=str(path), app=app), path.parent)
+
+
+def _placed(target: Target, folder: Path) -> Target:
+    """The application's folder in full, so that the target file is not needed again."""
+    if target.app is None:
+        return target
+    app = msgspec.structs.replace(
+        target.app, folder=str((folder / target.app.folder).absolute())
+    )
+    return msgspec.structs.replace(target, app=app)
 
 
 def parse_target(text: str, *, name: str, app: str = "") -> Target:

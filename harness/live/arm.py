@@ -48,7 +48,7 @@ class LiveArm:
         toxiproxy = await self._running_toxiproxy()
         target = case.target
         server: LiveServer | RunningServer
-        start = target.start or _uvicorn(target.app)
+        start = target.start or _uvicorn(target.app, case.mutant)
         if start is None:
             server = RunningServer(target=target, recorder=recorder)
         else:
@@ -87,7 +87,7 @@ class LiveArm:
         return self._toxiproxy
 
 
-def _uvicorn(app: App | None) -> Start | None:
+def _uvicorn(app: App | None, mutant: str) -> Start | None:
     """The command that runs an application which has no command of its own."""
     if app is None:
         return None
@@ -100,7 +100,7 @@ def _uvicorn(app: App | None) -> Start | None:
     )
     return Start(
         command=("{python}", "-m", "uvicorn", app.app, *host, *factory, *graceful),
-        env=app.env,
+        env=app.env | (app.mutant if mutant else {}),
         ready_within_s=app.ready_within_s,
         stop_within_s=app.stop_within_s,
     )

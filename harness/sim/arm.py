@@ -15,21 +15,32 @@ from typing import Any, ClassVar, TypeVar
 from harness.case import Case
 from harness.core.errors import CouldNotRun
 from harness.core.recorder import Recorder
+from harness.sim.clock import wall_clock
 from harness.sim.log import Log
 from harness.sim.loop import SimLoop
+from harness.sim.modules import Modules
 from harness.sim.network import SimNetwork
-from harness.sim.process import simulated, wall_clock
+from harness.sim.process import simulated
 from harness.sim.server import SimServer
+from harness.sim.stuck import STUCK_S, watched
+from harness.sim.surroundings import Surroundings
 from harness.world import NotApplicable, World
 
 T = TypeVar("T")
 
 
 class SimArm:
-    """Makes worlds on the loop that `run` has made."""
+    """Makes worlds on the loop that `run` has made.
+
+    A target that keeps control for `stuck_s` seconds of real time is interrupted.
+    """
 
     name = "sim"
     versions: ClassVar = {"uvicorn": importlib.metadata.version("uvicorn")}
+
+    def __init__(self, *, stuck_s: float = STUCK_S) -> None:
+        self._stuck_s = stuck_s
+        self._undo = contextlib.ExitStack()
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run `main` to its end in virtual time, and leave nothing behind."""
@@ -37,25 +48,31 @@ class SimArm:
         with wall_clock() as shift, _garbage_kept():
             loop = SimLoop(on_time=shift)  # type: ignore[abstract]  # see its end
             try:
-                result: T = loop.run_until_complete(main)
+                with self._undo, watched(loop, after_s=self._stuck_s):
+                    result: T = loop.run_until_complete(main)
             finally:
                 loop.close()
         return result
 
     @contextlib.asynccontextmanager
     async def bounded(self) -> AsyncIterator[None]:
-        """Trouble of the simulation ends the block with `CouldNotRun`."""
+        """Trouble of the simulation ends the block with `CouldNotRun`.
+
+        Whatever else came of it, be it an error or a good end, says nothing.
+        """
         loop = _loop()
         loop.supervised = task = asyncio.current_task()
         try:
             yield
-        except asyncio.CancelledError:
-            if not loop.trouble or task is None:
+        except (Exception, asyncio.CancelledError):
+            if not loop.trouble:
                 raise
-            task.uncancel()
-            raise CouldNotRun(loop.trouble) from None
         finally:
             loop.supervised = None
+        if loop.trouble:
+            while task is not None and task.cancelling():
+                task.uncancel()
+            raise CouldNotRun(loop.trouble)
 
     @contextlib.asynccontextmanager
     async def world(
@@ -73,32 +90,39 @@ class SimArm:
         loop.rng.seed(f"{seed} calls")
         loop.on_error = log.on_error
         network = SimNetwork(loop, random.Random(f"{seed} network"))
-        server = SimServer(
-            loop=loop,
-            network=network,
-            target=case.target,
-            app=app,
-            limits=case.profiled.limits,
-            recorder=recorder,
-            log=log,
-            mutant=case.mutant,
-            seed=seed,
-        )
-        with simulated(loop, log.write), _logging_to(log):
-            try:
-                yield World(
-                    profiled=case.profiled,
-                    tolerances=case.target.tolerances,
-                    retry_ms=case.target.retry_ms,
-                    network=network,
-                    server=server,
-                    abilities=case.target.abilities,
-                    recorder=recorder,
-                    rng=random.Random(seed),
-                    probes_lag=False,
-                )
-            finally:
-                server.bury()
+        # Undone by `run` if need be: a loop that breaks down ends no block.
+        with contextlib.ExitStack() as undo:
+            self._undo.push(undo)
+            surroundings, modules = Surroundings(), Modules(app)
+            undo.enter_context(surroundings.kept())
+            undo.enter_context(modules.kept())
+            undo.enter_context(simulated(loop.interrupt))
+            undo.enter_context(_logging_to(log))
+            server = SimServer(
+                loop=loop,
+                network=network,
+                target=case.target,
+                app=app,
+                limits=case.profiled.limits,
+                recorder=recorder,
+                log=log,
+                mutant=case.mutant,
+                seed=seed,
+                modules=modules,
+                surroundings=surroundings,
+            )
+            undo.callback(server.bury)
+            yield World(
+                profiled=case.profiled,
+                tolerances=case.target.tolerances,
+                retry_ms=case.target.retry_ms,
+                network=network,
+                server=server,
+                abilities=case.target.abilities,
+                recorder=recorder,
+                rng=random.Random(seed),
+                probes_lag=False,
+            )
 
     async def aclose(self) -> None:
         """Nothing is kept from case to case."""

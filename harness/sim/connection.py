@@ -94,7 +94,7 @@ class ClientEnd(httpcore.AsyncNetworkStream):
             self._connection.down.read(len(data))
             return data
         if self._reset:
-            raise httpcore.ReadError("[Errno 104] Connection reset by peer")
+            raise httpcore.ReadError("")  # as anyio's
         return b""
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -103,7 +103,7 @@ class ClientEnd(httpcore.AsyncNetworkStream):
         view = memoryview(buffer)
         while len(view):
             if self._reset:
-                raise httpcore.WriteError("[Errno 104] Connection reset by peer")
+                raise httpcore.WriteError("")
             if not up.room:
                 await self._wait(timeout, httpcore.WriteTimeout)
                 continue

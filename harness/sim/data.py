@@ -6,6 +6,7 @@ not lost by that. So the files may lie in memory, which makes a commit cheap.
 
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -41,12 +42,19 @@ class Data:
         """Keep what is there now; nobody who has a file open can change it."""
         self._left += 1
         left = self._root / f"left-{self._left}"
-        self.path.rename(left)
-        shutil.copytree(left, self.path)
+        with suppress(FileNotFoundError):  # the target may have removed it
+            self.path.rename(left)
+            shutil.copytree(left, self.path, symlinks=True, ignore=_special)
 
     def remove(self) -> None:
         """Everything goes."""
         shutil.rmtree(self._root, ignore_errors=True)
+
+
+def _special(folder: str, names: list[str]) -> list[str]:
+    """Sockets and pipes, which nobody can copy."""
+    kinds = [(name, (Path(folder) / name).lstat().st_mode) for name in names]
+    return [name for name, mode in kinds if stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode)]
 
 
 def _sweep(base: Path) -> None:

@@ -6,13 +6,9 @@ signal handlers, waits and shuts down in its own order.
 
 import asyncio
 import importlib
-import itertools
-import sys
-import sysconfig
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -20,22 +16,20 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from harness.core.target import App
-from harness.sim.life import Life
+from harness.sim.life import LIFE, Life
+from harness.sim.modules import Modules
 
 TICK_S, DATE_S = 0.1, 1.0
 """uvicorn's own: how often it looks for signals, and renews its date header."""
-
-_numbers = itertools.count()
-_LIBRARIES = tuple(
-    sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
 
 
 class Numbered(H11Protocol):
     """uvicorn keeps connections in a set: their order must not be their address's."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._number = next(_numbers)
+        life = LIFE.get()
+        assert life is not None
+        self._number = next(life.numbers)
         super().__init__(*args, **options)
 
     def __hash__(self) -> int:
@@ -46,35 +40,27 @@ class AppTrouble(Exception):
     """The application cannot be loaded; the message is for its author."""
 
 
-def load(app: App, life: Life) -> Any:
+def load(app: App, life: Life, modules: Modules) -> Any:
     """The ASGI application, as a new process would have it; raises `AppTrouble`."""
     module, _, name = app.app.partition(":")
     life.importing = True
     try:
-        if not app.factory:
-            _forget(module)
+        modules.forget()
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
         if app.factory:
             found = found()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        life.write("".join(traceback.format_exception(error)))
         raise AppTrouble(f"{app.app} cannot be loaded: {_told(error)}") from error
     finally:
         life.importing = False
     if not callable(found):
         raise AppTrouble(f"{app.app} is {type(found).__name__}, no ASGI application")
     return found
-
-
-def _forget(module: str) -> None:
-    """Have the application's own modules imported afresh: their state is a life's."""
-    package = module.partition(".")[0]
-    for name in list(sys.modules):
-        if name == package or name.startswith(package + "."):
-            file = getattr(sys.modules[name], "__file__", None)
-            if file and not str(Path(file)).startswith(_LIBRARIES):
-                del sys.modules[name]
 
 
 def _told(error: BaseException) -> str:

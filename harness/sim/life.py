@@ -5,6 +5,7 @@ its `finally` blocks repairs anything. A frozen one does everything later.
 """
 
 import contextvars
+import itertools
 import random
 from collections import deque
 from collections.abc import Callable
@@ -23,9 +24,10 @@ LIFE: contextvars.ContextVar["Life | None"] = contextvars.ContextVar(
 class Life:
     """`number` counts from 1; `rng` is all the chance that this process has.
 
-    `signals` are its handlers, `listen` opens a port. `importing` tells that the
-    application is being imported. `status` is the exit status once it is `over`,
-    `tasks` what it left unfinished.
+    `signals` are its handlers, `error_handler` is that of its loop, `listen` opens a
+    port, `write` takes what it prints, `numbers` tell its connections apart.
+    `importing` tells that the application is being imported. `status` is the exit
+    status once it is `over`, `tasks` what it left unfinished.
     """
 
     def __init__(self, number: int, *, seed: str) -> None:
@@ -34,7 +36,10 @@ class Life:
         self.context = contextvars.Context()
         self.context.run(LIFE.set, self)
         self.signals: dict[int, Any] = {}
+        self.error_handler: Callable[..., Any] | None = None
         self.listen: Callable[..., Any] | None = None
+        self.write: Callable[[str], object] = str
+        self.numbers = itertools.count(1)
         self.importing = False
         self.over = False
         self.status: int | None = None

@@ -92,12 +92,13 @@ class SimLoop(asyncio.AbstractEventLoop):
     def _end_tasks(self) -> None:
         """Cancel what still runs of ours, and let it clean up."""
         self.supervised = None
-        rest = self.tasks_of(None)
-        for one in rest:
-            one.cancel()
-        with suppress(CouldNotRun):
+        for _ in range(TRIES):
+            rest = self.tasks_of(None)
             for one in rest:
-                self._run_until(one)
+                one.cancel()
+            with suppress(CouldNotRun):
+                for one in rest:
+                    self._run_until(one)
 
     def _run_ready(self, task: "asyncio.Future[Any]") -> None:
         ready = self._ready

@@ -20,6 +20,8 @@ LATENCY_S = (0.0001, 0.001)
 """How long bytes take at least and at most, without a fault."""
 
 FIRST_CLIENT_PORT = 40_000
+REFUSED = "All connection attempts failed"
+"""As anyio words it, so that histories of both arms read alike."""
 
 
 class Listener:
@@ -121,7 +123,7 @@ class SimNetwork:
         await self.travel()
         connection = self.connect()
         if connection is None:
-            raise httpcore.ConnectError("[Errno 111] Connection refused")
+            raise httpcore.ConnectError(REFUSED)
         return connection.client
 
 
@@ -163,7 +165,7 @@ class SimPassage:
         del timeout
         await self._network.travel()
         if any(fault.kind in REFUSING for fault in self.faults):
-            raise httpcore.ConnectError("[Errno 111] Connection refused")
+            raise httpcore.ConnectError(REFUSED)
         connection = self._network.connect(rst=self._rst)
         if connection is None:
             return HungUp()

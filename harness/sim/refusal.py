@@ -4,12 +4,13 @@ An audit hook sees every one of them, whichever library opens it; threads have n
 in Python 3.11, so starting one is looked at where it is done.
 """
 
+import _posixsubprocess
 import _thread
 import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 from unittest.mock import patch
 
 from harness.sim.life import LIFE
@@ -64,6 +65,9 @@ class Refusals:
             patch.object(
                 _thread, "start_new_thread", _guarded(_thread.start_new_thread)
             ),
+            patch.object(
+                _posixsubprocess, "fork_exec", _program(_posixsubprocess.fork_exec)
+            ),
         ]
 
     def __enter__(self) -> None:
@@ -84,11 +88,17 @@ class Refusals:
         for one in self._patches:
             one.stop()
 
-    def refuse(self, did: str) -> None:
+    def refuse(self, did: str) -> NoReturn:
         """Tell, and raise at the place where it was tried."""
         text = f"the target {did}; {WAY_OUT}"
         self._tell(text)
         raise Refused(text)
+
+
+def refuse(did: str) -> NoReturn:
+    """Refuse what the target has tried."""
+    assert Refusals._current is not None, "the target runs outside of a case"
+    Refusals._current.refuse(did)
 
 
 def refused_call(name: str) -> Callable[..., Any]:
@@ -120,3 +130,14 @@ def _guarded(real: Callable[..., Any]) -> Callable[..., Any]:
         return real(*args, **options)
 
     return start
+
+
+def _program(real: Callable[..., Any]) -> Callable[..., Any]:
+    """What multiprocessing starts its helper by, unseen by any audit."""
+
+    def fork_exec(*args: Any) -> Any:
+        if LIFE.get() is not None and Refusals._current is not None:
+            Refusals._current.refuse(f"started the program {args[0]!r}")
+        return real(*args)
+
+    return fork_exec

@@ -1,9 +1,10 @@
 """The simulated server over a case, life after life (harness.arm.Server)."""
 
 import asyncio
-import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import httpx
 
@@ -16,13 +17,17 @@ from harness.core.history import Life as LifeRecord
 from harness.core.history import LifePhase
 from harness.core.recorder import Recorder
 from harness.core.target import App, Limits, Target, fill, placeholders
+from harness.sim.chance import seed_chance
 from harness.sim.data import Data
 from harness.sim.host import AppTrouble, load, serve, server_for
 from harness.sim.life import Life
 from harness.sim.log import Log
 from harness.sim.loop import SimLoop
-from harness.sim.network import HOST, SimNetwork
-from harness.sim.process import deliver, seed_chance
+from harness.sim.modules import Modules
+from harness.sim.network import HOST, Listener, SimNetwork
+from harness.sim.refusal import refuse
+from harness.sim.signals import deliver
+from harness.sim.surroundings import Surroundings
 
 POLL_S = 0.01
 FIRST_PORT = 8_000
@@ -44,6 +49,8 @@ class SimServer:
         log: Log,
         mutant: str,
         seed: str,
+        modules: Modules,
+        surroundings: Surroundings,
     ) -> None:
         self._loop = loop
         self._network = network
@@ -54,6 +61,8 @@ class SimServer:
         self._log = log
         self._mutant = mutant
         self._seed = seed
+        self._modules = modules
+        self._surroundings = surroundings
         self._data = Data()
         self._life: Life | None = None
         self._lives: list[Life] = []
@@ -75,7 +84,7 @@ class SimServer:
             self._data.empty()
         life = self._life = self._new_life()
         self._record(LifePhase.STARTED, empty=empty or first)
-        os.environ.update(self._environment())
+        self._surroundings.renew(self._environment())
         self._loop.call_soon(self._main, life, context=life.context)
         trouble = await self._ready(life)
         if not trouble:
@@ -123,22 +132,32 @@ class SimServer:
 
     def bury(self) -> None:
         """Throw away what the lives left; the history is closed to it."""
+        self._living = False
         for life in self._lives:
+            life.end(KILLED)
             life.bury()
+        self._data.remove()
 
     def _new_life(self) -> Life:
         life = Life(len(self._lives) + 1, seed=self._seed)
-        life.listen = self._network.listen
+        life.listen = self._listen
+        life.write = self._log.write
         life.on_exit = lambda: self._on_exit(life)
         self._lives.append(life)
         self._gone.clear()
         return life
 
+    def _listen(self, factory: Callable[[], Any], port: int) -> Listener:
+        """Open the port that the life was given; there is no way to any other."""
+        if port != self._network.port:
+            refuse(f"listened on port {port}, besides its own")
+        return self._network.listen(factory, port)
+
     def _main(self, life: Life) -> None:
         """The process's main program, as a step of its life."""
         seed_chance(life)
         try:
-            asgi = load(self._app, life)
+            asgi = load(self._app, life, self._modules)
         except AppTrouble as trouble:
             self._log.write(f"{trouble}\n")
             life.end(1)

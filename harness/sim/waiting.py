@@ -4,6 +4,8 @@ import asyncio
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from harness.sim.modules import LIBRARIES
+
 if TYPE_CHECKING:
     from harness.sim.step import Step
 
@@ -34,18 +36,23 @@ def _whose(task: "asyncio.Task[object]") -> str:
 
 
 def _place(task: "asyncio.Task[object]") -> str:
-    """The innermost await of a task: file, line and function."""
-    found: FrameType | None = None
+    """The innermost await of a task, after the innermost that is in no library."""
+    frames: list[FrameType] = []
     awaited: object = task.get_coro()
     while awaited is not None:
         frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "ag_frame", None)
         if isinstance(frame, FrameType):
-            found = frame
+            frames.append(frame)
         awaited = getattr(awaited, "cr_await", None) or getattr(
             awaited, "ag_await", None
         )
-    if found is None:
-        return "an await of C code"
-    code = found.f_code
+    own = [f for f in frames if not f.f_code.co_filename.startswith(LIBRARIES)]
+    shown = dict.fromkeys([*own[-1:], *frames[-1:]])
+    return " > ".join(map(place, shown)) or "an await of C code"
+
+
+def place(frame: FrameType) -> str:
+    """Function, file and line."""
+    code = frame.f_code
     file = "/".join(code.co_filename.split("/")[-2:])
-    return f"{code.co_qualname} ({file}:{found.f_lineno})"
+    return f"{code.co_qualname} ({file}:{frame.f_lineno})"
