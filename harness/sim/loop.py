@@ -393,7 +393,12 @@ class SimLoop(asyncio.AbstractEventLoop):
             self.interrupt(f"the harness broke down: {said}"[:4_000])
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Tell the handler that the life has set, if it has one."""
+        """Tell the handler that the life has set, if it has one.
+
+        Garbage of a case that is over, collected at any time, tells nobody anything.
+        """
+        if self._closed:
+            return
         task = context.get("future") or context.get("task")
         self._report(task.life if isinstance(task, SimTask) else LIFE.get(), context)
 
