@@ -7,7 +7,7 @@ from contextlib import aclosing
 import httpx
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
-from harness.client.endings import close_kind
+from harness.client.endings import close_kind, said
 from harness.client.tap import Block, Flood, Splitter
 from harness.core.history import Closed, CloseKind, Frame, Opened, Responded, headers_of
 from harness.core.recorder import Recorder
@@ -63,7 +63,7 @@ class Attempt:
                     yield event
             kind = CloseKind.CLIENT if self.refused_source else CloseKind.END
         except (httpx.TransportError, httpx.DecodingError) as trouble:
-            kind, error = close_kind(trouble), str(trouble)
+            kind, error = close_kind(trouble), said(trouble)
         except (Flood, httpx.InvalidURL) as trouble:
             # The latter: a cursor that no URL can carry, which nobody can resume from.
             kind, error = CloseKind.GARBAGE, str(trouble)
