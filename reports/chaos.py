@@ -84,7 +84,7 @@ def find_story(
     head = Text("FOUND  ", style="bold red").append(requirement, style="bold")
     console.print(head.append(f"  {after}", style="dim"), soft_wrap=True)
     for line in story:
-        console.print(Text(f"  {one_line(line)}"))
+        console.print(Text(f"  {one_line(line)}"), soft_wrap=True)
 
 
 class HuntedRow(msgspec.Struct, frozen=True, kw_only=True):

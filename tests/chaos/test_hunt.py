@@ -26,7 +26,7 @@ def hunted(
         return next((finding.requirement for finding in trial.broken), "")
 
     try:
-        hunter = Hunter(attempt, wanted)
+        hunter = Hunter(attempt, wanted, enough=lambda: False)
         return hunter.hunt(schedules(mutant=mutant), seed=seed, runs=runs), seen
     finally:
         trials.close()
