@@ -93,11 +93,11 @@ class SimArm:
         # Undone by `run` if need be: a loop that breaks down ends no block.
         with contextlib.ExitStack() as undo:
             self._undo.push(undo)
+            undo.enter_context(_logging_to(log))  # a life finds it there
             surroundings, modules = Surroundings(), Modules(app)
             undo.enter_context(surroundings.kept())
             undo.enter_context(modules.kept())
             undo.enter_context(simulated(loop.interrupt))
-            undo.enter_context(_logging_to(log))
             server = SimServer(
                 loop=loop,
                 network=network,
