@@ -105,6 +105,9 @@ def main() -> None:
 @_chosen("unbroken-results")
 @click.option("-v", "--verbose", is_flag=True, help="Show passed requirements too.")
 @click.option(
+    "--nightly", is_flag=True, help="Also the scenarios that take a minute each."
+)
+@click.option(
     "--twice",
     is_flag=True,
     help="Run each case twice and compare the histories (--arm sim).",

@@ -7,6 +7,7 @@ effect, or "" while there is none.
 
 import re
 from collections.abc import Iterator, Sequence
+from math import inf
 
 import msgspec
 
@@ -15,6 +16,7 @@ from harness.core.fault import Close, Fault, FaultKind
 from harness.core.history import (
     WITNESS,
     AnyRecord,
+    Behind,
     Closed,
     CloseKind,
     F,
@@ -66,6 +68,10 @@ class Evidence:
                 r.conn in conns if conns else self.owner.get(r.conn) in self.fault.whom
             )
         ]
+
+    def behind(self) -> list[Behind]:
+        """Who is behind a middlebox, and how it is configured."""
+        return [r for r in self.records if isinstance(r, Behind)]
 
     def witnessed(self) -> dict[str, Frame]:
         """Events that the witness saw since the fault began, by their text."""
@@ -226,6 +232,40 @@ def _paused(seen: Evidence) -> str:
     return "frozen, then ran on" if LifePhase.RESUMED in phases else ""
 
 
+def _reloaded(seen: Evidence) -> str:
+    """The old worker kept every stream for as long as it was told to."""
+    told = {r.who: r.nginx.shutdown_timeout_s for r in seen.behind()}
+    broken = _broken_off(seen)
+    if any(
+        lived_s < (told.get(who) or inf) * 0.8 for who, _, lived_s in broken
+    ):  # an endless time has no end to be seen
+        return ""
+    return _told_of(broken)
+
+
+def _restarted(seen: Evidence) -> str:
+    return _told_of(_broken_off(seen))
+
+
+def _broken_off(seen: Evidence) -> list[tuple[str, CloseKind, float]]:
+    """How, and how long after the fault began, the victims' streams broke off.
+
+    Nothing unless all of them did: what a middlebox cuts has no proper end.
+    """
+    ends = {r.conn: r for r in seen.after() if isinstance(r, Closed)}
+    began_s = seen.records[seen.since - 1].t_s
+    broken = [
+        (seen.owner[conn], ends[conn].kind, ends[conn].t_s - began_s)
+        for conn in seen.open_conns()
+        if conn in ends and ends[conn].kind in (CloseKind.FIN, CloseKind.RST)
+    ]
+    return broken if {who for who, _, _ in broken} == set(seen.fault.whom) else []
+
+
+def _told_of(broken: list[tuple[str, CloseKind, float]]) -> str:
+    return "; ".join(f"{who}: {kind} after {s:.3f} s" for who, kind, s in broken)
+
+
 def _is_event(frame: Frame) -> bool:
     return any(
         line.startswith(("event: create", "event: update", "event: delete"))
@@ -248,4 +288,6 @@ _EFFECTS = {
     FaultKind.TERM: _ended,
     FaultKind.KILL: _ended,
     FaultKind.PAUSE: _paused,
+    FaultKind.MIDDLEBOX_RELOAD: _reloaded,
+    FaultKind.MIDDLEBOX_RESTART: _restarted,
 }

@@ -50,6 +50,20 @@ class Nemesis:
             await self._each(fault, "heal")
             self._complete(invoke, effect)
 
+    @asynccontextmanager
+    async def upon(
+        self, fault: Fault, act: Callable[[], Awaitable[None]]
+    ) -> AsyncIterator[None]:
+        """Do it, run a block, then wait for its effect; nothing is there to heal."""
+        invoke, since = self._invoke(fault)
+        effect = ""
+        try:
+            await act()
+            yield
+            effect = await self._observe(fault, since)
+        finally:
+            self._complete(invoke, effect)
+
     async def end_life(self, how: How) -> None:
         """End the server, and see its exit."""
         kind = FaultKind.KILL if how is How.KILL else FaultKind.TERM

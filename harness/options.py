@@ -49,6 +49,9 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(PREFIX + "seed", default=0, type=int)
     group.addoption(PREFIX + "requirement", default="", help="ID or pattern")
     group.addoption(PREFIX + "mutants", default="", help="JSON Lines of mutants")
+    group.addoption(
+        PREFIX + "nightly", action="store_true", help="also what takes a minute each"
+    )
 
 
 def is_asked(config: pytest.Config) -> bool:
@@ -108,6 +111,11 @@ def profile_of(target: Target, name: str) -> str:
 def requirement_of(config: pytest.Config) -> str:
     """The requirement id or pattern asked for, "" for all."""
     return _option(config, "requirement")
+
+
+def nightly_of(config: pytest.Config) -> bool:
+    """Whether the scenarios marked `nightly` are wanted too."""
+    return bool(config.getoption(PREFIX + "nightly"))
 
 
 def matches(pattern: str, slugs: Sequence[str]) -> bool:

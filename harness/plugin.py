@@ -39,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "judges(*requirements): what a scenario must exercise"
     )
+    config.addinivalue_line("markers", "nightly: runs only when asked to; takes long")
     if options.is_asked(config):
         try:
             options.settings_of(config)
@@ -60,13 +61,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Keep the scenarios that judge what was asked for."""
+    """Keep the scenarios that judge what was asked for, and take no longer."""
+    kept = [item for item in items if _is_wanted(config, item)]
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[i for i in items if i not in kept])
+        items[:] = kept
+
+
+def _is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
     pattern = options.requirement_of(config)
-    if not pattern:
-        return
-    kept = [item for item in items if options.matches(pattern, _marked(item))]
-    config.hook.pytest_deselected(items=[i for i in items if i not in kept])
-    items[:] = kept
+    if pattern and not options.matches(pattern, _marked(item)):
+        return False
+    nightly = _marked(item) and item.get_closest_marker("nightly")
+    return not nightly or options.nightly_of(config)
 
 
 @pytest.fixture

@@ -16,8 +16,10 @@ from harness.client.stream import Attempt
 from harness.core.errors import CouldNotRun
 from harness.core.fault import Aim, Close, Fault, cut, refuse
 from harness.core.history import WITNESS, View
+from harness.core.nginx import Nginx
 from harness.core.recorder import Recorder
 from harness.core.target import Capability, Limits, Profiled, Tolerances
+from harness.middlebox import Middlebox, Middleboxes
 from harness.nemesis import Nemesis
 from harness.reach import Reach
 from harness.sent import Sent, written
@@ -75,6 +77,7 @@ class World:
             server=server,
             until=self.until,
         )
+        self._boxes = Middleboxes(network, nemesis=self._nemesis, recorder=recorder)
 
     # ---- clients ---------------------------------------------------------------------
 
@@ -90,12 +93,19 @@ class World:
         start: Start = Start.SNAPSHOT_FIRST,
         pings: bool = True,
         close: Close = Close.FIN,
+        behind: Middlebox | None = None,
     ) -> VirtualClient:
         """Open a tab, wait until it is live; with `close` RST its cuts are resets."""
-        client = self._make_client(name, start=start, pings=pings, close=close)
+        client = self._make_client(
+            name, start=start, pings=pings, close=close, behind=behind
+        )
         client.open()
         await self.live(client)
         return client
+
+    async def middlebox(self, nginx: Nginx) -> Middlebox:
+        """Put an nginx before the server, for the clients opened `behind` it."""
+        return await self._boxes.open(nginx)
 
     async def live(self, *clients: VirtualClient) -> None:
         """Wait until these clients have stream and snapshot."""
@@ -337,13 +347,17 @@ class World:
                 await asyncio.gather(self._lag, return_exceptions=True)
             await self._reach.aclose()
         finally:
-            await self._server.aclose()
+            try:
+                await self._boxes.aclose()
+            finally:
+                await self._server.aclose()
 
     def _hopeless(self) -> bool:
         """Raise harness trouble; True when the server died, or floods its clients."""
         for client in self.clients.values():
             if (error := client.trouble()) is not None:
                 raise error
+        self._boxes.check()
         if any(client.gave_up for client in self.clients.values()):
             return True
         return not (self._server.up or self._down_on_purpose)
@@ -363,10 +377,11 @@ class World:
         pings: bool = True,
         close: Close = Close.FIN,
         direct: bool = False,
+        behind: Middlebox | None = None,
     ) -> VirtualClient:
         if name in self.clients:
             raise ValueError(f"two clients named {name!r}")
-        way = self._reach.way(name, direct=direct, close=close)
+        way = self._reach.way(name, direct=direct, close=close, behind=behind)
         self._closes[name] = close
         client = self.clients[name] = VirtualClient(
             name=name,

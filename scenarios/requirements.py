@@ -56,6 +56,13 @@ _ROWS: tuple[tuple[str, str, tuple[Profile, ...], str, str], ...] = (
         "I (nginx)",
     ),
     (
+        "stream/survives-idle-proxy",
+        "SHOULD",
+        ALL,
+        "the stream lives and delivers behind nginx for longer than its read timeout",
+        "I (nginx)",
+    ),
+    (
         "ping/unique-connection",
         "MUST",
         ALL,

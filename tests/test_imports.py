@@ -13,8 +13,8 @@ PACKAGES = ("harness", "scenarios", "reports", "reference_server")
 WORLD = tuple(
     f"harness.{name}"
     for name in (
-        "aim", "arm", "case", "effects", "link", "nemesis", "reach", "sent", "waiter",
-        "walk", "world",
+        "aim", "arm", "case", "effects", "link", "middlebox", "nemesis", "reach",
+        "sent", "waiter", "walk", "world",
     )
 )  # fmt: skip
 OURS = ("harness", "scenarios", "reports")
@@ -37,7 +37,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.live.arm", "harness.live.toxiproxy_binary",
     ),
     "harness.link": ("harness.client.transport", "harness.core", "httpcore"),
-    "harness.reach": ("harness.arm", "harness.client", "harness.core", "httpx"),
+    "harness.reach": (
+        "harness.arm", "harness.client", "harness.core", "harness.middlebox", "httpx",
+    ),
     "harness.effects": ("harness.client.view", "harness.core", "msgspec"),
     "harness.aim": ("harness.core",),
     "harness.waiter": ("harness.core",),

@@ -6,7 +6,7 @@ from math import inf
 from harness.checkers.calls import Call
 from harness.checkers.connections import Conn, cut_after
 from harness.checkers.kinds import Kinds
-from harness.core.fault import Fault, FaultKind, When
+from harness.core.fault import REPLACING, Fault, FaultKind, When
 from harness.core.history import Lag, Life, LifePhase
 
 HEAL_S = 0.5
@@ -102,6 +102,8 @@ def _hold(span: FaultSpan, conn: Conn) -> None:
     if kind is FaultKind.CUT:
         if span.fault.when is When.NOW and conn.opened.t_s <= span.from_s:
             conn.holds.append((span.from_s, inf))
+    elif kind in REPLACING and conn.opened.t_s <= span.from_s:
+        conn.holds.append((span.from_s, inf))
     elif kind is FaultKind.BLACK_HOLE and span.from_s < conn.opened.t_s:
         return
     elif kind in LOSSY:

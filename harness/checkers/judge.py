@@ -7,6 +7,7 @@ from harness.checkers import (
     delivery,
     durable,
     gapless,
+    idle_proxy,
     pages,
     ping,
     reset,
@@ -37,6 +38,7 @@ from harness.core.verdict import (
 
 FAMILIES = (
     stream,
+    idle_proxy,
     ping,
     delivery,
     truth,

@@ -3,14 +3,14 @@
 from rich.console import Console
 from rich.table import Table
 
-from harness.commands.engine import Listener, engine, option
+from harness.commands.engine import NIGHTLY, Listener, engine, option
 from scenarios.requirements import REQUIREMENTS
 
 
 def listing(*, keyword: str | None, requirement: str | None) -> int:
     """Print both tables; gives the exit status."""
     listener = Listener()
-    arguments = ["--collect-only", option("requirement", requirement or "")]
+    arguments = ["--collect-only", option("requirement", requirement or ""), NIGHTLY]
     engine(listener, arguments, keyword=keyword, jobs=1, apart=False)
     judged_by: dict[str, list[str]] = {slug: [] for slug in REQUIREMENTS}
     console = Console()
@@ -18,7 +18,8 @@ def listing(*, keyword: str | None, requirement: str | None) -> int:
         name = f"{item.path.name}::{item.name}"
         mark = item.get_closest_marker("judges")
         slugs = mark.args if mark is not None else ()
-        console.print(name, style="bold", markup=False, highlight=False)
+        when = " (nightly)" if item.get_closest_marker("nightly") else ""
+        console.print(name + when, style="bold", markup=False, highlight=False)
         console.print(f"    {', '.join(slugs)}", highlight=False)
         for slug in slugs:
             judged_by[slug].append(name)

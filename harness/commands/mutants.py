@@ -14,7 +14,7 @@ from harness.core.errors import BadInput
 from harness.judged import failed_of
 from harness.options import Mutant, matches
 from reports.result import CaseResult, Outcome
-from reports.terminal import MutantRow, matrix
+from reports.terminal import SPARED, MutantRow, matrix
 from scenarios.requirements import REQUIREMENTS
 
 BLAMED = (Outcome.FAILED, Outcome.WARNING)
@@ -64,7 +64,7 @@ def _tell(
     )
     for case in (*blamed, *unsure):
         console.print(f"  {case.scenario}: {case.outcome}", markup=False)
-    if blamed or not all(row.caught for row in rows):
+    if blamed or not all(row.fate in SPARED for row in rows):
         return 1
     return 3 if unsure or not clean else 0
 
@@ -78,4 +78,6 @@ def _row(mutant: Mutant, cases: Sequence[CaseResult]) -> MutantRow:
         caught=mutant.requirement in caught_by,
         caught_by=caught_by,
         verdict=", ".join(dict.fromkeys(str(one.outcome) for one in cases)),
+        applicable=not cases
+        or any(one.outcome is not Outcome.NOT_APPLICABLE for one in cases),
     )

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from harness.core.fault import Fault
+from harness.core.nginx import Nginx
 from harness.core.target import Limits, Tolerances
 
 FORMAT = "unbroken-history"
@@ -156,6 +157,18 @@ class Info(Record, frozen=True, kw_only=True, tag="info"):
     error: str = ""
 
 
+class Behind(Record, frozen=True, kw_only=True, tag="behind"):
+    """From here on everything that this client opens goes through this nginx.
+
+    What comes and ends there is nginx's doing as well; `version` is what it calls
+    itself.
+    """
+
+    who: str
+    nginx: Nginx
+    version: str = ""
+
+
 class Opened(Record, frozen=True, kw_only=True, tag="opened"):
     """A client asked for the stream: `conn` numbers connections from 1.
 
@@ -261,6 +274,7 @@ AnyRecord = (
     | Ok
     | Fail
     | Info
+    | Behind
     | Opened
     | Responded
     | Frame

@@ -64,7 +64,7 @@ class LiveArm:
             profiled=case.profiled,
             tolerances=target.tolerances,
             retry_ms=target.retry_ms,
-            network=LiveNetwork(toxiproxy, lambda: server.address),
+            network=LiveNetwork(toxiproxy, lambda: server.address, folder=folder),
             server=server,
             abilities=target.abilities,
             recorder=recorder,

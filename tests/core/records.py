@@ -18,6 +18,7 @@ from harness.core.history import (
     Message,
     Request,
 )
+from harness.core.nginx import HttpVersion, Nginx
 from harness.core.target import Limits, Tolerances
 
 LIMITS = Limits(
@@ -86,6 +87,14 @@ FAULTS = st.builds(
     kilobytes_per_s=COUNT,
     slice_bytes=COUNT,
 )
+NGINX = st.builds(
+    Nginx,
+    read_timeout_s=SECONDS,
+    buffering=st.booleans(),
+    gzip=st.booleans(),
+    upstream_http=st.sampled_from(HttpVersion),
+    shutdown_timeout_s=SECONDS,
+)
 MESSAGES = st.lists(st.builds(Message, id=JSON, value=JSON), max_size=3).map(tuple)
 
 BY_NAME: dict[str, st.SearchStrategy[Any]] = {
@@ -102,6 +111,7 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "header": optional(TEXT),
     "query": optional(TEXT),
     "messages": MESSAGES,
+    "nginx": NGINX,
     "pings": st.booleans(),
     "empty": st.booleans(),
     "complete": st.booleans(),

@@ -7,6 +7,7 @@ import msgspec
 from harness.core.history import (
     WITNESS,
     AnyRecord,
+    Behind,
     Closed,
     CloseKind,
     Frame,
@@ -17,6 +18,7 @@ from harness.core.history import (
     Ok,
     Opened,
 )
+from harness.core.nginx import Nginx
 
 W, A, B = 1, 2, 3  # connections of the witness, alice and bob
 
@@ -38,6 +40,10 @@ def opened(conn: int, who: str, t_s: float = 0.0) -> Opened:
 
 def closed(conn: int, kind: CloseKind, t_s: float, **fields: Any) -> Closed:
     return Closed(n=0, t_s=t_s, conn=conn, kind=kind, **fields)
+
+
+def behind(who: str, **settings: Any) -> Behind:
+    return Behind(n=0, t_s=0.0, who=who, nginx=Nginx(**settings))
 
 
 def life(phase: LifePhase, t_s: float, **fields: Any) -> Life:

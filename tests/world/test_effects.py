@@ -12,6 +12,7 @@ from tests.world.stories import (
     A,
     B,
     W,
+    behind,
     closed,
     frame,
     history,
@@ -45,6 +46,8 @@ SLOW_CLOSE = fault(FaultKind.SLOW_CLOSE, delay_ms=1_000)
 KILL, TERM, PAUSE = (
     Fault(kind=kind) for kind in (FaultKind.KILL, FaultKind.TERM, FaultKind.PAUSE)
 )
+RELOAD, RESTART = FaultKind.MIDDLEBOX_RELOAD, FaultKind.MIDDLEBOX_RESTART
+SOON = [behind("alice", shutdown_timeout_s=1.0), behind("bob", shutdown_timeout_s=2.0)]
 CREATE = invoke("alice", 1.0, f=F.CREATE, text="m2")
 
 BITES: list[tuple[Fault, list[AnyRecord], str]] = [
@@ -80,6 +83,14 @@ BITES: list[tuple[Fault, list[AnyRecord], str]] = [
     (KILL, [life(LifePhase.EXITED, 1.0, status=-9)], "exit status -9"),
     (TERM, [life(LifePhase.ENDING, 1.0), life(LifePhase.EXITED, 1.1, status=0)], "0"),
     (PAUSE, [life(LifePhase.PAUSED, 1.0), life(LifePhase.RESUMED, 1.2)], "frozen"),
+    (fault(RESTART), [closed(A, FIN, 0.6)], "alice: fin after 0.100 s"),
+    (
+        fault(RESTART, BOTH),
+        [closed(A, RST, 0.6), closed(B, FIN, 0.7), opened(9, "alice")],
+        "alice: rst after 0.100 s; bob: fin after 0.200 s",
+    ),
+    (fault(RELOAD), [*SOON, closed(A, FIN, 1.5)], "alice: fin after 1.000 s"),
+    (fault(RELOAD, BOTH), [*SOON, closed(A, FIN, 1.5), closed(B, FIN, 2.5)], "bob"),
 ]
 
 DOES_NOT: list[tuple[Fault, list[AnyRecord]]] = [
@@ -114,6 +125,18 @@ DOES_NOT: list[tuple[Fault, list[AnyRecord]]] = [
     (KILL, [life(LifePhase.ENDING, 1.0)]),
     (TERM, []),
     (PAUSE, [life(LifePhase.PAUSED, 1.0)]),
+    (fault(RESTART), []),
+    (fault(RESTART), [closed(B, FIN, 0.6)]),
+    (fault(RESTART), [closed(A, END, 0.6)]),
+    (fault(RESTART), [closed(A, CloseKind.CLIENT, 0.6)]),
+    (fault(RESTART), [opened(9, "alice"), closed(9, FIN, 0.6)]),
+    (fault(RESTART, BOTH), [closed(A, FIN, 0.6), closed(B, END, 0.7)]),
+    (fault(RESTART, ()), [closed(A, FIN, 0.6)]),
+    (fault(RELOAD), [*SOON, closed(A, FIN, 0.6)]),
+    (fault(RELOAD), [behind("alice"), closed(A, FIN, 9.0)]),
+    (fault(RELOAD), [closed(A, FIN, 9.0)]),
+    (fault(RELOAD), [*SOON, closed(B, FIN, 1.5)]),
+    (fault(RELOAD, BOTH), [*SOON, closed(A, FIN, 1.5), closed(B, FIN, 1.6)]),
 ]
 
 for silent in (FaultKind.STALL, FaultKind.BLACK_HOLE, FaultKind.PARTITION):
