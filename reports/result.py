@@ -9,7 +9,7 @@ import msgspec
 
 from harness.core.errors import BadInput
 from harness.core.requirement import Level
-from harness.core.target import Limits, Tolerances
+from harness.core.limits import Limits, Tolerances
 from harness.core.verdict import Finding, Judgement
 from reports.inert import inert
 

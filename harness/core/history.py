@@ -13,13 +13,26 @@ from typing import Any
 import msgspec
 
 from harness.core.fault import Fault
-from harness.core.target import Limits, Tolerances
+from harness.core.limits import Limits, Tolerances
 
 FORMAT = "unbroken-history"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
+"""Version 1 knew neither uids nor any profile but broadcast; what it says still counts.
+"""
 
 WITNESS = "witness"
 """Name of the client without faults whose stream gives the commit order."""
+
+
+def witness_of(label: str) -> str:
+    """The witness of another uid's channel has a name of its own."""
+    return f"{WITNESS} of {label}"
+
+
+def is_witness(who: str) -> bool:
+    """Whether this client is the witness of some channel."""
+    return who == WITNESS or who.startswith(f"{WITNESS} of ")
 
 
 class F(StrEnum):
@@ -28,10 +41,11 @@ class F(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
-    INIT = "init"
+    INIT = "init"  # the snapshot, whichever path it has
     HISTORY = "history"
     PING = "ping"
     BAD_INPUT = "bad-input"
+    NO_UID = "no-uid"  # a call without the cookie that it needs
     FAULT = "fault"
 
 
@@ -119,7 +133,8 @@ class Invoke(Record, frozen=True, kw_only=True, tag="invoke"):
     `about` is the message id of an update or delete, the connection id of a ping,
     the label of a bad input. Operations of one walk through the history pages share
     a `walk` number. `text` and `nonce` are what a write carries; the harness makes
-    each unique within a case.
+    each unique within a case. `uid` names whose chat it is about, in a personal
+    profile; with `support` the support side asks, not the user whose cookie that is.
     """
 
     who: str
@@ -130,6 +145,8 @@ class Invoke(Record, frozen=True, kw_only=True, tag="invoke"):
     text: str = ""
     nonce: str = ""
     walk: int = 0
+    uid: str = ""
+    support: bool = False
 
 
 class Ok(Record, frozen=True, kw_only=True, tag="ok"):
@@ -160,7 +177,8 @@ class Opened(Record, frozen=True, kw_only=True, tag="opened"):
     """A client asked for the stream: `conn` numbers connections from 1.
 
     `header` is the Last-Event-ID sent, `query` the lastEventId in the URL; None means
-    not sent. `pings` tells whether this client answers the ping contract.
+    not sent. `pings` tells whether this client answers the ping contract. `uid` is the
+    cookie sent, in a personal profile.
     """
 
     conn: int
@@ -168,6 +186,7 @@ class Opened(Record, frozen=True, kw_only=True, tag="opened"):
     header: str | None = None
     query: str | None = None
     pings: bool = True
+    uid: str = ""
 
 
 class Responded(Record, frozen=True, kw_only=True, tag="responded"):

@@ -55,7 +55,7 @@ class LiveArm:
             server = LiveServer(
                 target=target,
                 start=start,
-                limits=case.profiled.limits,
+                profile=case.profile,
                 recorder=recorder,
                 folder=folder,
                 mutant=case.mutant,

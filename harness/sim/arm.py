@@ -103,7 +103,7 @@ class SimArm:
                 network=network,
                 target=case.target,
                 app=app,
-                limits=case.profiled.limits,
+                profile=case.profile,
                 recorder=recorder,
                 log=log,
                 mutant=case.mutant,

@@ -18,7 +18,7 @@ from harness.core.history import (
     Message,
     Request,
 )
-from harness.core.target import Limits, Tolerances
+from harness.core.limits import Limits, Tolerances
 
 LIMITS = Limits(
     message_limit=20,
@@ -102,13 +102,11 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "header": optional(TEXT),
     "query": optional(TEXT),
     "messages": MESSAGES,
-    "pings": st.booleans(),
-    "empty": st.booleans(),
-    "complete": st.booleans(),
 }
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int: COUNT,
     str: TEXT,
+    bool: st.booleans(),
     int | None: optional(st.integers(-255, 255)),
     CloseKind: st.sampled_from(CloseKind),
     LifePhase: st.sampled_from(LifePhase),

@@ -28,7 +28,7 @@ from harness.core.history import (
     Responded,
 )
 from harness.core.requirement import Level, Profile, Requirement
-from harness.core.target import Limits, Tolerances
+from harness.core.limits import Limits, Tolerances
 from harness.core.verdict import (
     CaseJudgement,
     Finding,
