@@ -81,6 +81,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "reference_server": (
         "reference_server", "click", "sqlalchemy", "starlette", "uvicorn",
     ),
+    "reference_server.postgres": ("psycopg", "sqlalchemy"),
     "harness.plugin": FRONT,
     "harness.options": FRONT,
     "harness.judged": FRONT,

@@ -32,12 +32,13 @@ def names() -> list[str]:
 
 
 def listing() -> Iterator[str]:
-    """JSON Lines: name, requirement, description."""
+    """JSON Lines: name, requirement, profile, description."""
     for mutant in REGISTRY.values():
         yield json.dumps(
             {
                 "name": mutant.name,
                 "requirement": mutant.requirement,
+                "profile": mutant.profile,
                 "description": mutant.description,
             }
         )

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from reference_server.components import Components
 from reference_server.connections import Connection
+from reference_server.core.event_log import Entry
 from reference_server.mutants.registry import mutant
-from reference_server.profiles.broadcast import Broadcast
+from reference_server.streams import Streams
 
 SHORT_QUEUE = 16
 
@@ -15,9 +16,9 @@ def unbounded_queue(parts: Components) -> Components:
     """A client that does not read is never ended; its queue grows for ever."""
 
     class Unbounded(Connection):
-        def __init__(self, *, connection_id: str, queue_limit: int) -> None:
-            super().__init__(connection_id=connection_id, queue_limit=queue_limit)
-            self.queue_limit = 1 << 60
+        def offer(self, entry: Entry) -> None:
+            self.queue_limit = len(self.queue) + 1
+            super().offer(entry)
 
     return replace(parts, connection=Unbounded)
 
@@ -26,11 +27,11 @@ def unbounded_queue(parts: Components) -> Components:
 def fixed_retry(parts: Components) -> Components:
     """`retry` is the same for every client."""
 
-    class Fixed(Broadcast):
+    class Fixed(Streams):
         def retry_ms(self) -> int | None:
             return self.settings.retry_ms
 
-    return replace(parts, broadcast=Fixed)
+    return replace(parts, streams=Fixed)
 
 
 @mutant("backlog-dropped", "load/slow-reader")
@@ -38,8 +39,8 @@ def backlog_dropped(parts: Components) -> Components:
     """A connection with a backlog loses events instead of being ended."""
 
     class Dropping(Connection):
-        def offer(self, frame: bytes) -> None:
+        def offer(self, entry: Entry) -> None:
             if len(self.queue) < min(self.queue_limit, SHORT_QUEUE):
-                super().offer(frame)
+                super().offer(entry)
 
     return replace(parts, connection=Dropping)

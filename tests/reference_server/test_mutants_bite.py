@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from reference_server.core.event_log import Entry, Event, Kind
 from tests.reference_server.driver import Driver, Stream, running
 
 pytestmark = pytest.mark.anyio
@@ -377,8 +378,8 @@ async def bad_input(server: Driver) -> bool:
 
 @probes("broadcast-before-commit", "init-reads-database")
 async def without_database(server: Driver) -> bool:
-    server.app.state.broadcast.store.close()
-    server.app.state.broadcast.store._engine = Away()
+    server.running.database.close()
+    server.running.database._engine = Away()  # type: ignore[assignment]  # a fake
     stream = await server.open()
     body = {"author": "a", "text": "t"}
     posted = await server.call("POST", "/broadcast/messages", body)
@@ -402,10 +403,10 @@ class Away:
 @probes("backlog-dropped", "unbounded-queue")
 async def backlog(server: Driver) -> bool:
     """Ended by the time that 40 frames wait and 30 may."""
-    service = server.app.state.broadcast
+    service = server.service("broadcast")
     connection = service.open_stream(None).connection
-    for number in range(40):
-        connection.offer(b"%d" % number)
+    for number in range(1, 41):
+        connection.offer(Entry(number, Event(Kind.CREATE, {}), b""))
     return bool(connection.ended)
 
 

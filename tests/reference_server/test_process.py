@@ -211,4 +211,5 @@ def test_list_mutants_is_json_lines() -> None:
     )
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(rows) > 80
-    assert all(set(row) == {"name", "requirement", "description"} for row in rows)
+    fields = {"name", "requirement", "profile", "description"}
+    assert all(set(row) == fields for row in rows)
