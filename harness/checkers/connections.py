@@ -85,10 +85,10 @@ class Conn:
 
     @property
     def connection_id(self) -> str:
-        """The id that its ping frame gave; "" without one."""
+        """The id that its ping frame gave, also a number, as text; "" without one."""
         payload = self.ping.block.payload if self.ping else None
         found = payload.get("id") if isinstance(payload, dict) else None
-        return found if isinstance(found, str) else ""
+        return str(found) if isinstance(found, str) or type(found) is int else ""
 
     def calm(self, from_s: float, to_s: float) -> bool:
         """Whether no fault had hold of it between two times."""

@@ -86,9 +86,9 @@ def _greeted(conn: Conn, first: Sight) -> Look:
         sentence = f"the first frame on {conn.named} is {quoted(block.kind)}, not ping"
         return broken(sentence, conn.opened.n, first.n)
     data = block.payload if isinstance(block.payload, dict) else {}
-    name, every = data.get("id"), data.get("interval")
+    every = data.get("interval")
     timed = isinstance(every, int | float) and not isinstance(every, bool) and every > 0
-    if not isinstance(name, str) or not name or not timed:
+    if not conn.connection_id or not timed:
         sentence = f"the ping frame on {conn.named} says {quoted(block.data)}"
         return broken(sentence, first.n)
     return HELD

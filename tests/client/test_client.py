@@ -322,6 +322,18 @@ async def test_pings_end_with_a_malformed_frame_and_stay_off_when_mute(
         assert not on.opened[0].pings
 
 
+async def test_a_connection_id_may_be_a_number(tmp_path: Path) -> None:
+    async with (
+        bench(
+            tmp_path, frames('event: ping\ndata: {"id": 17, "interval": 50}\n\n')
+        ) as on,
+        Open(on, VirtualClient) as tab,
+    ):
+        await on.until(lambda: bool(on.server.of(PATHS.ping)))
+        assert on.server.of(PATHS.ping)[0].query == {"id": "17"}
+        assert tab.connection_id == "17"
+
+
 async def test_pings_go_on_when_they_fail(tmp_path: Path) -> None:
     others = {PATHS.ping: raw(answer(404))}
     async with (
