@@ -80,6 +80,18 @@ class Conn:
         return self.closed is not None and self.closed.kind in SERVER_ENDS
 
     @property
+    def finished(self) -> bool:
+        """Whether the response ended properly; a body without a length or chunks may
+        end with its connection.
+        """
+        if self.closed is None or self.responded is None:
+            return False
+        framed = {"transfer-encoding", "content-length"} & set(self.responded.headers)
+        return self.closed.kind is CloseKind.END or (
+            self.closed.kind is CloseKind.FIN and not framed
+        )
+
+    @property
     def named(self) -> str:
         return f"connection {self.number} of {self.who}"
 

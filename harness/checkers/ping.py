@@ -125,7 +125,7 @@ def _left(case: Case, pinged: Pinged) -> Iterator[Look]:
         touch_s = _last_touch_s(pinged, call.invoke.t_s)
         due_s = touch_s + _silence_s(case) + case.tolerances.ping_ms / 1000
         due_s += ALLOWANCE_S + case.slack_s(pinged.since_s, call.done_s)
-        if conn.server_ended:
+        if conn.server_ended and conn.calm(conn.opened.t_s, conn.end_s):
             slack_s = case.slack_s(conn.end_s, call.done_s)
             due_s = min(due_s, conn.end_s + UNREGISTER_S + slack_s)
         served = case.lives.up(conn.opened.t_s, call.invoke.t_s)

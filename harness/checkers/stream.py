@@ -72,7 +72,7 @@ def first_frame_ping(case: Case) -> Iterator[Look]:
         elif conn.accepted and case.undisturbed(conn, conn.opened.t_s, conn.end_s):
             assert conn.responded is not None
             waited_s = conn.end_s - conn.responded.t_s
-            if conn.closed is not None and conn.closed.kind is CloseKind.END:
+            if conn.finished and conn.closed is not None:
                 sentence = f"{conn.named} was ended by the server without any frame"
                 yield broken(sentence, conn.opened.n, conn.closed.n)
             elif waited_s > case.settle_s + case.slack_s(conn.opened.t_s, conn.end_s):

@@ -42,6 +42,7 @@ class Attempt:
         self.refused_source = False
         self.hopeless = False
         self.kind: CloseKind | None = None
+        self._ending = CloseKind.END
         self._who = who
         self._pings = pings
         self._recorder = recorder
@@ -61,7 +62,7 @@ class Attempt:
             async with aclosing(self._read(http, path)) as events:
                 async for event in events:
                     yield event
-            kind = CloseKind.CLIENT if self.refused_source else CloseKind.END
+            kind = CloseKind.CLIENT if self.refused_source else self._ending
         except (httpx.TransportError, httpx.DecodingError) as trouble:
             kind, error = close_kind(trouble), str(trouble)
         except (Flood, httpx.InvalidURL) as trouble:
@@ -107,6 +108,9 @@ class Attempt:
             headers=headers_of(answer.headers),
         )
         self.refused_source = answer.status_code != 200
+        if not {"transfer-encoding", "content-length"} & set(answer.headers):
+            # Such a body ends with its connection, whoever cut that.
+            self._ending = CloseKind.FIN
 
     def _tapped(self, answer: httpx.Response) -> httpx.Response:
         """The answer again, its decoded body going through the tap."""

@@ -83,12 +83,26 @@ def test_malformed_ping(data: str) -> None:
     caught(it, "stream/first-frame-ping", alter('{"id": "c2", "interval": 1000}', data))
 
 
-def test_ended_without_a_frame() -> None:
+def test_a_connection_id_may_be_a_number() -> None:
+    it = story().end()
+    spared(it, "stream/first-frame-ping", alter('"id": "c2"', '"id": 20001'))
+    caught(it, "stream/first-frame-ping", alter('"id": "c2"', '"id": true'))
+
+
+def ended(kind: CloseKind) -> Story:
     it = story()
-    stream = it.open("b")
-    it.close(stream, CloseKind.END)
-    it.end()
-    caught(it, "stream/first-frame-ping", drop(3, "ping"))
+    it.close(it.open("b"), kind)
+    return it.end()
+
+
+def test_ended_without_a_frame() -> None:
+    silent = drop(3, "ping")
+    caught(ended(CloseKind.END), "stream/first-frame-ping", silent)
+    caught(ended(CloseKind.FIN), "stream/first-frame-ping", silent)
+    chunked = change(
+        Responded, lambda r: r.conn == 3, headers=headers(transfer_encoding="chunked")
+    )
+    spared(ended(CloseKind.FIN), "stream/first-frame-ping", silent, chunked)
 
 
 def test_event_after_the_ping_frame_is_lost() -> None:
