@@ -21,6 +21,7 @@ from harness.core.history import (
     LifePhase,
     Opened,
 )
+from harness.event import Event, event_of
 
 MARGIN_S = 0.02
 """Bytes seen by the witness this soon may still have been on their way."""
@@ -63,14 +64,14 @@ class Evidence:
             )
         ]
 
-    def witnessed(self) -> dict[str, Frame]:
-        """Events that the witness saw since the fault began, by their text."""
+    def witnessed(self) -> dict[Event, Frame]:
+        """Events that the witness saw since the fault began."""
         return {
-            r.text: r
+            event: r
             for r in self.after()
             if isinstance(r, Frame)
             and self.owner.get(r.conn) == WITNESS
-            and _is_event(r)
+            and (event := event_of(r.text)) is not None
         }
 
 
@@ -100,9 +101,9 @@ def _late(seen: Evidence) -> str:
     """Latency, bandwidth: the same event came later than to the witness."""
     witnessed = seen.witnessed()
     lates = [
-        frame.t_s - witnessed[frame.text].t_s
+        frame.t_s - witnessed[event].t_s
         for frame in seen.frames()
-        if frame.text in witnessed
+        if (event := event_of(frame.text)) is not None and event in witnessed
     ]
     least = seen.fault.delay_ms / 1_000 * 0.5 or 0.05
     worst = max(lates, default=0.0)
@@ -110,7 +111,7 @@ def _late(seen: Evidence) -> str:
 
 
 def _sliced(seen: Evidence) -> str:
-    most = max((f.chunks for f in seen.frames() if _is_event(f)), default=0)
+    most = max((f.chunks for f in seen.frames() if event_of(f.text)), default=0)
     return f"a frame came in {most} pieces" if most >= 2 else ""
 
 
@@ -121,7 +122,7 @@ def _silent(seen: Evidence) -> str:
         return ""
     phrases = []
     for conn in conns:
-        got = {frame.text: frame.t_s for frame in seen.frames(conn)}
+        got = {event_of(frame.text) for frame in seen.frames(conn)}
         missed = _missed(seen, conn, got)
         if not missed:
             return ""
@@ -129,7 +130,7 @@ def _silent(seen: Evidence) -> str:
     return "; ".join(phrases)
 
 
-def _missed(seen: Evidence, conn: int, got: dict[str, float]) -> int:
+def _missed(seen: Evidence, conn: int, got: set[Event | None]) -> int:
     """Events held back or swallowed, while the connection was open.
 
     Judged at the moment of healing, so what is not there yet was held back.
@@ -140,8 +141,8 @@ def _missed(seen: Evidence, conn: int, got: dict[str, float]) -> int:
     )
     return sum(
         1
-        for text, frame in seen.witnessed().items()
-        if text not in got and frame.t_s + MARGIN_S < closed_s
+        for event, frame in seen.witnessed().items()
+        if event not in got and frame.t_s + MARGIN_S < closed_s
     )
 
 
@@ -171,7 +172,7 @@ def _lost_ack(seen: Evidence) -> str:
     lost = [
         writes[r.call] for r in seen.after() if isinstance(r, Info) and r.call in writes
     ]
-    texts = " ".join(seen.witnessed())
+    texts = {event.text for event in seen.witnessed()}
     done = [one for one in lost if one.text and one.text in texts]
     return f"{len(done)} writes carried out and not answered" if done else ""
 
@@ -210,14 +211,6 @@ def _ended(seen: Evidence) -> str:
 def _paused(seen: Evidence) -> str:
     phases = [r.phase for r in seen.after() if isinstance(r, Life)]
     return "frozen, then ran on" if LifePhase.RESUMED in phases else ""
-
-
-def _is_event(frame: Frame) -> bool:
-    return any(
-        line.startswith(("event: create", "event: update", "event: delete"))
-        or line.startswith(("event:create", "event:update", "event:delete"))
-        for line in frame.text.splitlines()
-    )
 
 
 _EFFECTS = {

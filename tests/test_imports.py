@@ -13,8 +13,8 @@ PACKAGES = ("harness", "scenarios", "reports", "reference_server")
 WORLD = tuple(
     f"harness.{name}"
     for name in (
-        "aim", "arm", "case", "effects", "link", "nemesis", "reach", "sent", "waiter",
-        "walk", "world",
+        "aim", "arm", "case", "effects", "event", "link", "nemesis", "reach", "sent",
+        "waiter", "walk", "world",
     )
 )  # fmt: skip
 OURS = ("harness", "scenarios", "reports")
@@ -38,7 +38,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "harness.link": ("harness.client.transport", "harness.core", "httpcore"),
     "harness.reach": ("harness.arm", "harness.client", "harness.core", "httpx"),
-    "harness.effects": ("harness.core",),
+    "harness.effects": ("harness.core", "harness.event"),
+    "harness.event": (),
     "harness.aim": ("harness.core",),
     "harness.waiter": ("harness.core",),
     "harness.live": (
