@@ -6,12 +6,12 @@ No process, socket or toxiproxy shows through; the arm supplies those (`harness.
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 
 from harness.aim import AIM_ATTEMPTS, Shot
 from harness.arm import How, Network, Server
 from harness.client.calls import Calls, Completion, answer_json
-from harness.client.client import Start, VirtualClient
+from harness.client.client import EVENTS, Start, VirtualClient
 from harness.client.stream import Attempt
 from harness.core.errors import CouldNotRun
 from harness.core.fault import Aim, Close, Fault, cut, refuse
@@ -103,11 +103,16 @@ class World:
         await self.until(lambda: all(one.live for one in clients), f"{names} live")
 
     async def probe(
-        self, *, header: str | None = None, query: str | None = None
+        self,
+        *,
+        header: str | None = None,
+        query: str | None = None,
+        until_event: bool = False,
     ) -> None:
         """Ask once for the stream with this cursor, and watch what comes of it.
 
-        Watches until the server ends the response, or long enough to tell silence.
+        Watches until the server ends the response, or long enough to tell silence;
+        with `until_event` no longer than to the first create, update or delete.
         """
         self._probes += 1
         who = f"probe-{self._probes}"
@@ -116,9 +121,13 @@ class World:
         )
         streams = self._reach.way(who).streams
         try:
-            async with asyncio.timeout(self.tolerances.settle_ms / 1_000 + 1):
-                async for _ in attempt.events(streams, self.paths.events):
-                    pass
+            async with (
+                asyncio.timeout(self.tolerances.settle_ms / 1_000 + 1),
+                aclosing(attempt.events(streams, self.paths.events)) as events,
+            ):
+                async for event in events:
+                    if until_event and event.event in EVENTS:
+                        return
         except TimeoutError:
             return
 

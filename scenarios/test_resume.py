@@ -72,13 +72,13 @@ async def test_cut_right_on_an_event_and_resumed_at_once(world: World) -> None:
 
 @judges("resume/header-wins")
 async def test_header_against_query(world: World) -> None:
-    """A browser keeps its URL's cursor and adds a newer one: the header wins."""
-    alice = await world.client("alice", start=Start.SNAPSHOT_FIRST)
+    """A browser keeps its URL's cursor and adds another one: the header wins."""
+    cursors = []
     for _ in range(4):
-        await world.seen(await world.write(), alice)
-    await world.inject(cut(alice))
-    await world.live(alice)
-    await world.seen(await world.write(), alice)
+        await world.seen(await world.write(), world.witness)
+        cursors.append(world.witness.cursor)
+    await world.probe(header=cursors[1], query=cursors[0], until_event=True)
+    await world.probe(header=cursors[0], query=cursors[2], until_event=True)
 
 
 @judges("resume/within-log", "event/order", "event/no-loss")
