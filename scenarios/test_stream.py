@@ -15,11 +15,13 @@ async def test_first_frame_and_headers(world: World) -> None:
     await world.live(alice)
 
 
-@judges("stream/keepalive")
+@judges("stream/keepalive", "event/has-id")
 async def test_idle_stream_is_kept_alive(world: World) -> None:
     """Nobody writes, yet bytes come at least every keep-alive interval."""
-    await world.client("alice")
+    alice = await world.client("alice")
+    await world.seen(await world.write(), alice)
     await world.passes(3.5 * world.limits.keepalive_ms / 1_000)
+    await world.seen(await world.write(), alice)
 
 
 @judges("stream/registered-before-ping", "event/no-loss")

@@ -211,10 +211,10 @@ def _kept_alive(case: Case, conn: Conn) -> Iterator[Look]:
 
 
 def _silences(conn: Conn) -> Iterator[tuple[float, float]]:
-    """Spans in which surely no byte came.
+    """Spans in which surely no byte came, the longest of each block and of the tail.
 
-    Inside a block only its first and last byte are timed, so one that came in more
-    than two reads is left out; so is a tail whose bytes are not timed at all.
+    Inside a block without one only its first and last byte are timed, so one that came
+    in more than two reads is left out; so is a tail without one.
     """
     assert conn.responded is not None
     last_s = conn.responded.t_s
@@ -224,10 +224,14 @@ def _silences(conn: Conn) -> Iterator[tuple[float, float]]:
         yield last_s, frame.began_s
         if frame.chunks == 2:
             yield frame.began_s, frame.t_s
+        elif frame.quiet is not None:
+            yield frame.quiet
         last_s, streamed = frame.t_s, streamed + (frame.chunks > 2)
     if conn.closed is None:
         if not streamed:
             yield last_s, conn.end_s
+    elif conn.closed.quiet is not None:
+        yield conn.closed.quiet
     elif not conn.closed.tail and not _more(conn):
         yield last_s, conn.end_s
 

@@ -8,7 +8,7 @@ import httpx
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
 from harness.client.endings import close_kind
-from harness.client.tap import Block, Flood, Splitter
+from harness.client.tap import Block, Flood, Span, Splitter
 from harness.core.history import Closed, CloseKind, Frame, Opened, Responded, headers_of
 from harness.core.recorder import Recorder
 
@@ -138,6 +138,7 @@ class Attempt:
             received=self._splitter.received,
             tail=tail,
             error=error[:500],
+            quiet=_rounded(self._splitter.silence(self._recorder.now())),
         )
 
 
@@ -160,11 +161,16 @@ def _sendable(cursor: str) -> bytes:
     return re.sub(rb"[\x00-\x1f\x7f]", b"", cursor.encode("utf-8", "replace")).strip()
 
 
+def _rounded(span: Span | None) -> Span | None:
+    return None if span is None else (round(span[0], 6), round(span[1], 6))
+
+
 def _frame(block: Block) -> dict[str, object]:
     fields: dict[str, object] = {
         "offset": block.offset,
         "began_s": round(block.began_s, 6),
         "chunks": block.chunks,
+        "quiet": _rounded(block.quiet),
     }
     try:
         fields["text"] = block.data.decode("utf-8")

@@ -202,7 +202,9 @@ class Frame(Record, frozen=True, kw_only=True, tag="frame"):
 
     `offset` is its first byte's place in the body, `began_s` when that byte came,
     `t_s` when the last one did, in `chunks` reads. `text` is the block as UTF-8; when
-    it is not valid UTF-8, `raw` holds the bytes and `text` a lossy reading.
+    it is not valid UTF-8, `raw` holds the bytes and `text` a lossy reading. `quiet` is
+    the longest silence between two of its reads: a keep-alive may be a comment line
+    of the next event's block.
     """
 
     conn: int
@@ -211,12 +213,14 @@ class Frame(Record, frozen=True, kw_only=True, tag="frame"):
     text: str
     raw: bytes | None = None
     chunks: int = 1
+    quiet: tuple[float, float] | None = None
 
 
 class Closed(Record, frozen=True, kw_only=True, tag="closed"):
     """The connection ended; `tail` is what came after the last whole frame.
 
     `received` counts body bytes. A `size`-bounded tail is cut at 2,048 characters.
+    `quiet` is the longest silence from the last whole frame to the end.
     """
 
     conn: int
@@ -224,6 +228,7 @@ class Closed(Record, frozen=True, kw_only=True, tag="closed"):
     received: int = 0
     tail: str = ""
     error: str = ""
+    quiet: tuple[float, float] | None = None
 
 
 class Life(Record, frozen=True, kw_only=True, tag="life"):

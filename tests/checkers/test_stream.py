@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from harness.core.fault import FaultKind
-from harness.core.history import Closed, CloseKind, Frame, Responded
+from harness.core.history import AnyRecord, Closed, CloseKind, Frame, Responded
 from tests.checkers.story import (
     GOOD_HEADERS,
+    Edit,
     Story,
     alter,
     caught,
@@ -161,6 +162,39 @@ def test_silence() -> None:
     spared(it, "stream/keepalive")
     quiet = drop(2, "keep-alive")
     assert "silent" in caught(it, "stream/keepalive", quiet)
+
+
+def lines_of_comment(quiet: tuple[float, float]) -> Edit:
+    """Keep-alives without blank lines: all are of one block, or of the tail."""
+
+    def edit(records: list[AnyRecord]) -> list[AnyRecord]:
+        return [
+            msgspec.structs.replace(r, tail=": ...\n", quiet=quiet)
+            if isinstance(r, Closed) and r.conn == 2
+            else r
+            for r in drop(2, "keep-alive")(records)
+        ]
+
+    return edit
+
+
+def test_silence_between_lines_of_one_block() -> None:
+    it = story()
+    it.wait(4)
+    it.close(it.streams[-1])
+    it.end()
+    spared(it, "stream/keepalive", lines_of_comment((1.0, 2.0)))
+    assert "from 1.00 s" in caught(it, "stream/keepalive", lines_of_comment((1.0, 3.0)))
+    it = story()
+    it.wait(4)
+    it.create()
+    it.end()
+    for until_s, says in ((2.0, spared), (3.0, caught)):
+        quiet = change(
+            Frame, lambda f: f.conn == 2 and "text 3" in f.text,
+            chunks=5, began_s=0.2, quiet=(1.0, until_s),
+        )  # fmt: skip
+        says(it, "stream/keepalive", lines_of_comment((9.0, 9.0)), quiet)
 
 
 def test_silence_while_stalled_or_lagging_is_not_blamed() -> None:

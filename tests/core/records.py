@@ -98,6 +98,7 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "answer": optional(ANSWERS),
     "fault": optional(FAULTS),
     "headers": HEADERS,
+    "quiet": optional(st.tuples(SECONDS, SECONDS)),
     "raw": optional(st.binary(max_size=30)),
     "header": optional(TEXT),
     "query": optional(TEXT),
