@@ -241,6 +241,8 @@ class _Fold:
             author = base.author_of(entry.write) or value.get("author")
             ident = entry.write.invoke.nonce or entry.write.invoke.text
             stored = Stored(ident, author, text, mid=mid)
+            if self.chat.by_mid.get(mid, ident) != ident:
+                model.reused.append(place)
             model.mids.setdefault(stored.ident, mid)
             model.names[mid] = stored.ident
             pushed = self.chat.create(stored)

@@ -78,8 +78,9 @@ class LifeModel:
 
     `gone` tells for a window id after how many events it was surely not interactive;
     `pushed` lists (events, window id, text) of evictions, `mids` the window ids that
-    create events gave, `names` the messages behind window ids. From `blind_at` on the
-    events do not tell the state any more.
+    create events gave, `names` the messages behind window ids, `reused` the places of
+    creates whose window id another message had before. From `blind_at` on the events
+    do not tell the state any more.
     """
 
     order: Order
@@ -89,6 +90,7 @@ class LifeModel:
     strolls: list[Stroll] = field(default_factory=list)
     gone: dict[str, int] = field(default_factory=dict)
     pushed: list[tuple[int, str, Any]] = field(default_factory=list)
+    reused: list[int] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     mids: dict[str, str] = field(default_factory=dict)
     ids_known: bool = False

@@ -7,6 +7,7 @@ from typing import Any
 from harness.checkers.calls import Call, Snapshot, value_of
 from harness.checkers.case import Case
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short
+from harness.checkers.shown import LifeModel
 from harness.checkers.shown import Look as Shown
 from harness.core.history import F
 
@@ -32,6 +33,16 @@ def window(case: Case) -> Iterator[Look]:
             yield _ids_agree(case, shown)
         elif not excused(shown):
             yield _misfit(shown)
+    for model in case.models.values():
+        yield from _reused(model)
+
+
+def _reused(model: LifeModel) -> Iterator[Look]:
+    """Section 3: "Window ids are never reused within a server life"."""
+    for place in model.reused:
+        sight = model.order.entries[place].sight
+        sentence = f"window id {sight.block.message_id} was another message's before"
+        yield broken(f"create event {quoted(sight.block.id)}: {sentence}", sight.n)
 
 
 def _malformed(case: Case, snapshot: Snapshot) -> Look | None:
