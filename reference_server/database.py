@@ -34,9 +34,9 @@ class Database:
         if self.is_remote:
             from reference_server import postgres
 
-            self._engine = postgres.engine(url)
+            self.engine = postgres.engine(url)
         else:
-            self._engine = sqlite.engine(url)
+            self.engine = sqlite.engine(url)
         self._is_made = False
         self._making = threading.Lock()
 
@@ -47,14 +47,14 @@ class Database:
 
     def close(self) -> None:
         """Close every connection; SQLite's last one folds the WAL into the file."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Commit at the end, roll back on any error."""
         try:
             self._make_tables()
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnavailableError(str(error).splitlines()[0]) from error
@@ -76,7 +76,7 @@ class Database:
         with self._making:
             if self._is_made:
                 return
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 self.metadata.create_all(connection)
             self._is_made = True
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     Index,
     Integer,
     LargeBinary,
@@ -73,9 +74,13 @@ class MessageTable:
 
     def insert(self, value: Value, uid: str | None = None) -> int:
         """Store a new message; returns its database id."""
-        statement = self.table.insert().values(uid=uid, **_columns(value))
         with self.database.transaction() as connection:
-            key = connection.execute(statement).inserted_primary_key
+            return self.insert_in(connection, value, uid)
+
+    def insert_in(self, connection: Connection, value: Value, uid: str | None) -> int:
+        """The same within a transaction."""
+        statement = self.table.insert().values(uid=uid, **_columns(value))
+        key = connection.execute(statement).inserted_primary_key
         assert key is not None
         return int(key[0])
 

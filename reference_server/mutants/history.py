@@ -10,6 +10,7 @@ from reference_server.components import Components
 from reference_server.core import validation
 from reference_server.core.message import Json, Value
 from reference_server.mutants.registry import mutant
+from reference_server.personal_store import Page, PersonalStore
 from reference_server.shared_chat import SharedCalls
 from reference_server.shared_store import SharedStore
 from reference_server.web import answer
@@ -97,3 +98,64 @@ def history_with_ids(parts: Components) -> Components:
             return answer({"messages": messages})
 
     return replace(parts, shared_calls=Numbered)
+
+
+@mutant("page-of-199", "history/page-size", "private")
+def page_of_199(parts: Components) -> Components:
+    """A full page lacks its oldest message."""
+
+    class Short(PersonalStore):
+        def page(self, uid: str, before: int | None, size: int) -> Page:
+            return super().page(uid, before, size - 1)
+
+    return replace(parts, personal_store=Short)
+
+
+@mutant("more-at-exactly-200", "history/page-size", "log")
+def more_at_exactly_200(parts: Components) -> Components:
+    """A page that is full says `more`, even if it is the last."""
+
+    class Guessing(PersonalStore):
+        def page(self, uid: str, before: int | None, size: int) -> Page:
+            page = super().page(uid, before, size)
+            return replace(page, more=len(page.messages) == size)
+
+    return replace(parts, personal_store=Guessing)
+
+
+@mutant("more-only-on-first-page", "history/page-size", "private")
+def more_only_on_first_page(parts: Components) -> Components:
+    """The pages before a message never say `more`."""
+
+    class Hasty(PersonalStore):
+        def page(self, uid: str, before: int | None, size: int) -> Page:
+            page = super().page(uid, before, size)
+            return page if before is None else replace(page, more=False)
+
+    return replace(parts, personal_store=Hasty)
+
+
+@mutant("before-inclusive", "history/pages", "private")
+def before_inclusive(parts: Components) -> Components:
+    """The page before a message ends with that message."""
+
+    class Inclusive(PersonalStore):
+        def page(self, uid: str, before: int | None, size: int) -> Page:
+            return super().page(uid, None if before is None else before + 1, size)
+
+    return replace(parts, personal_store=Inclusive)
+
+
+@mutant("before-by-count", "history/pages", "log")
+def before_by_count(parts: Components) -> Components:
+    """Pages are counted in ids, as if no other uid had any in between."""
+
+    class Counting(PersonalStore):
+        def page(self, uid: str, before: int | None, size: int) -> Page:
+            page = super().page(uid, before, size)
+            if before is None:
+                return page
+            kept = [each for each in page.messages if each.id >= before - size]
+            return replace(page, messages=kept)
+
+    return replace(parts, personal_store=Counting)

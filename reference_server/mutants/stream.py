@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import replace
 
+from starlette.types import Receive, Scope, Send
+
 from reference_server.components import Components
 from reference_server.connections import Connection
 from reference_server.core.event_log import Event, EventLog
@@ -151,3 +153,28 @@ def slow_keepalive(parts: Components) -> Components:
             await super().live(emit)
 
     return replace(parts, stream=Slow)
+
+
+@mutant("no-keepalive-over-http10", "stream/survives-idle-proxy")
+def no_keepalive_over_http10(parts: Components) -> Components:
+    """A stream asked for with HTTP/1.0, as nginx does, gets no keep-alive after its
+    first."""
+
+    class Bare(EventStream):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            self.is_bare = scope.get("http_version") == "1.0"
+            await super().__call__(scope, receive, send)
+
+        async def live(self, emit: Emit) -> None:
+            sent = 0
+
+            async def emit_some(frame: bytes) -> None:
+                nonlocal sent
+                if frame == self.keepalive and self.is_bare:
+                    sent += 1
+                if sent < 2 or frame != self.keepalive:
+                    await emit(frame)
+
+            await super().live(emit_some)
+
+    return replace(parts, stream=Bare)

@@ -1,6 +1,7 @@
 """Mutants of write/*."""
 
 import asyncio
+import json
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,7 @@ from reference_server.core.validation import Refused
 from reference_server.core.window import Item, Window
 from reference_server.database import StoreUnavailableError
 from reference_server.mutants.registry import mutant
+from reference_server.personal_chat import PersonalCalls
 from reference_server.shared_chat import SharedCalls, SharedChat
 from reference_server.table import MessageTable
 from reference_server.web import answer, no_content, read_body
@@ -281,3 +283,32 @@ class _Bodiless:
 def _emptied(message: Message) -> Message:
     kept = [pair for pair in message["headers"] if pair[0] == b"cache-control"]
     return {**message, "headers": [*kept, (b"content-length", b"0")]}
+
+
+@mutant("bad-before-crashes", "write/bad-input", "log")
+def bad_before_crashes(parts: Components) -> Components:
+    """A `before` that is no number is answered with 500."""
+
+    class Fragile(PersonalCalls):
+        def before(self, request: Request) -> int | None:
+            before = request.query_params.get("before")
+            return None if before is None else int(before)
+
+    return replace(parts, personal_calls=Fragile)
+
+
+@mutant("personal-long-text", "write/bad-input", "private")
+def personal_long_text(parts: Components) -> Components:
+    """A text of more than 10,000 characters is cut and stored."""
+
+    class Cutting(PersonalCalls):
+        async def create(self, request: Request) -> ASGIApp:
+            uid, arrived_s = self.uid(request), asyncio.get_running_loop().time()
+            body = await read_body(request, self.max_body_bytes)
+            fields = validation.parse_object(body)
+            if isinstance(fields.get("text"), str):
+                fields["text"] = fields["text"][: validation.TEXT.stop - 1]
+            draft = validation.parse_draft(json.dumps(fields).encode())
+            return answer((await self.chat.create(uid, draft, arrived_s)).wire(), 201)
+
+    return replace(parts, personal_calls=Cutting)
