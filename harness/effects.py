@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 
 from harness.core.fault import Close, Fault, FaultKind
 from harness.core.history import (
-    WITNESS,
     AnyRecord,
     Closed,
     CloseKind,
@@ -20,6 +19,7 @@ from harness.core.history import (
     Life,
     LifePhase,
     Opened,
+    is_witness,
 )
 from harness.event import Event, event_of
 
@@ -35,6 +35,7 @@ class Evidence:
         self.records = records
         self.since = since
         self.owner = {r.conn: r.who for r in records if isinstance(r, Opened)}
+        self.uid = {r.conn: r.uid for r in records if isinstance(r, Opened)}
 
     def after(self) -> Iterator[AnyRecord]:
         """Records since the fault began."""
@@ -64,13 +65,17 @@ class Evidence:
             )
         ]
 
-    def witnessed(self) -> dict[Event, Frame]:
-        """Events that the witness saw since the fault began."""
+    def witnessed(self, uid: str | None = None) -> dict[Event, Frame]:
+        """Events that witnesses saw since the fault began.
+
+        With a uid only those of its channel.
+        """
         return {
             event: r
             for r in self.after()
             if isinstance(r, Frame)
-            and self.owner.get(r.conn) == WITNESS
+            and is_witness(self.owner.get(r.conn, ""))
+            and uid in (None, self.uid[r.conn])
             and (event := event_of(r.text)) is not None
         }
 
@@ -141,7 +146,7 @@ def _missed(seen: Evidence, conn: int, got: set[Event | None]) -> int:
     )
     return sum(
         1
-        for event, frame in seen.witnessed().items()
+        for event, frame in seen.witnessed(seen.uid[conn]).items()
         if event not in got and frame.t_s + MARGIN_S < closed_s
     )
 

@@ -7,6 +7,7 @@ from contextlib import aclosing
 import httpx
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
+from harness.client.calls import cookie_of
 from harness.client.endings import close_kind
 from harness.client.tap import Block, Flood, Span, Splitter
 from harness.core.history import Closed, CloseKind, Frame, Opened, Responded, headers_of
@@ -34,6 +35,7 @@ class Attempt:
         header: str | None = None,
         query: str | None = None,
         pings: bool = True,
+        uid: str = "",
     ) -> None:
         self.conn = recorder.next_connection()
         self.header = header
@@ -45,6 +47,7 @@ class Attempt:
         self._ending = CloseKind.END
         self._who = who
         self._pings = pings
+        self._uid = uid
         self._recorder = recorder
         self._splitter = Splitter()
 
@@ -76,6 +79,8 @@ class Attempt:
         self, http: httpx.AsyncClient, path: str
     ) -> AsyncGenerator[ServerSentEvent, None]:
         headers = list(_HEADERS)
+        if self._uid:
+            headers.append((b"Cookie", cookie_of(self._uid).encode()))
         if self.header is not None:
             headers.append((b"Last-Event-ID", _sendable(self.header)))
         params = {"lastEventId": self.query} if self.query is not None else None
@@ -97,6 +102,7 @@ class Attempt:
             header=self.header,
             query=self.query,
             pings=self._pings,
+            uid=self._uid,
         )
 
     def _respond(self, answer: httpx.Response) -> None:

@@ -125,6 +125,29 @@ class TakesTheSnapshotBeforeThePing(VirtualClient):
         self._snapshot = asyncio.create_task(self._load_snapshot())
 
 
+class ClearsAtEveryError(VirtualClient):
+    def _clear_once(self) -> None:
+        self._cleared = False
+        super()._clear_once()
+
+
+class KeepsItsStateOverErrors(VirtualClient):
+    def _clear_once(self) -> None:
+        self._cleared = True
+
+
+class ClearsOnlyOnceEver(VirtualClient):
+    def _on_ping(self, event: Any) -> None:
+        cleared = self._cleared
+        super()._on_ping(event)
+        self._cleared = cleared
+
+
+class ComesBackWithACursor(VirtualClient):
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields | {"resumes": True})
+
+
 @pytest.mark.parametrize(
     ("mutant", "story"),
     [
@@ -140,6 +163,10 @@ class TakesTheSnapshotBeforeThePing(VirtualClient):
         (ForgetsToClear, "a_reset_clears_and_starts_anew"),
         (AppliesBeforeTheSnapshot, "stream_first_buffers"),
         (TakesTheSnapshotBeforeThePing, "stream_first_buffers"),
+        (ClearsAtEveryError, "without_cursors_each_error_clears_once"),
+        (KeepsItsStateOverErrors, "without_cursors_each_error_clears_once"),
+        (ClearsOnlyOnceEver, "without_cursors_each_error_clears_once"),
+        (ComesBackWithACursor, "without_cursors_each_error_clears_once"),
     ],
 )
 async def test_a_client_with_a_bug_is_caught(
