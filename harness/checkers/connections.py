@@ -37,9 +37,10 @@ class Sight(msgspec.Struct, gc=False):
 class Conn:
     """One connection; `end_s` is the end of the history while it stays open.
 
-    `events` are creates, updates and deletes, `controls` all other blocks.
-    `places` are the positions of `events` in its life's commit order. `holds` are the
-    spans of time in which a fault had hold of it; a lossy one never lets go.
+    `events` are creates, updates and deletes, `controls` all other blocks. `era` is
+    the number of the commit order that it belongs to, `places` are the positions of
+    `events` in it. `holds` are the spans of time in which a fault had hold of it; a
+    lossy one never lets go.
     """
 
     opened: Opened
@@ -50,6 +51,7 @@ class Conn:
     controls: list[Sight] = field(default_factory=list)
     closed: Closed | None = None
     life: int | None = None
+    era: int | None = None
     places: list[int | None] = field(default_factory=list)
     holds: list[tuple[float, float]] = field(default_factory=list)
     ping: Sight | None = None

@@ -4,14 +4,14 @@
 pinged for interval + grace is ended and leaves the channel" (section 3).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
 from harness.checkers.calls import Call
 from harness.checkers.case import ALLOWANCE_S, Case
 from harness.checkers.connections import Conn
-from harness.checkers.look import HELD, Look, broken, quoted, rule, unclear
+from harness.checkers.look import HELD, Look, broken, quoted, rule, rule_across, unclear
 from harness.core.history import CloseKind, F
 
 GONE_S = 2.0
@@ -48,11 +48,11 @@ def _silence_s(case: Case) -> float:
     return (case.limits.ping_interval_ms + case.limits.ping_grace_ms) / 1000
 
 
-@rule("ping/unique-connection")
-def unique_connection(case: Case) -> Iterator[Look]:
+@rule_across("ping/unique-connection")
+def unique_connection(channels: Sequence[Case]) -> Iterator[Look]:
     """ "connection ids are never shared by two streams"."""
     owners: dict[str, Conn] = {}
-    for conn in case.conns:
+    for conn in (conn for case in channels for conn in case.conns):
         name = conn.connection_id
         if not name or conn.ping is None:
             continue

@@ -1,6 +1,6 @@
-"""What the fold of a life yields: its looks, its walks, when messages left.
+"""What the fold of an era yields: its looks, its walks, when messages left.
 
-A look is an /init answer, held against the states that it may show.
+A look is a snapshot, held against the states that it may show.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from harness.checkers.store import Stored, Text
 
 @dataclass(slots=True, eq=False)
 class Look:
-    """One /init answer and the states of the model that it shows.
+    """One snapshot and the states of the model that it shows.
 
     `fits` are the first and last fitting positions inside [low, high], `elsewhere`
     the last fitting position outside; `expected` is the window at `low`, `stored` the
@@ -74,7 +74,7 @@ class Stroll:
 
 @dataclass(slots=True, eq=False)
 class LifeModel:
-    """One life: its looks and walks, and when each message left the window.
+    """One era: its looks and walks, and when each message left the window.
 
     `gone` tells for a window id after how many events it was surely not interactive;
     `pushed` lists (events, window id, text) of evictions, `mids` the window ids that

@@ -10,9 +10,10 @@ from harness.checkers.look import HELD, Look, broken, quoted, rule, short
 from harness.checkers.shown import LifeModel
 from harness.checkers.shown import Look as Shown
 from harness.core.history import F
+from harness.core.profile import Profile
 
 
-@rule("init/window")
+@rule("init/window", (Profile.BROADCAST,))
 def window(case: Case) -> Iterator[Look]:
     """ "the last limit messages, oldest first, integer window ids rising, limit
     stated".
@@ -124,14 +125,14 @@ def _misfit(shown: Shown) -> Look:
     old = shown.elsewhere
     stale = f"; it is the window after {old} events" if old is not None else ""
     sentence = (
-        f"the /init answer to {shown.snapshot.who} shows {len(shown.texts)} messages, "
-        f"due were {len(texts)} after {shown.low} to {shown.high} events; message "
-        f"{where + 1} is {got}, due was {due}{stale}"
+        f"the snapshot given to {shown.snapshot.who} shows {len(shown.texts)} "
+        f"messages, due were {len(texts)} after {shown.low} to {shown.high} events; "
+        f"message {where + 1} is {got}, due was {due}{stale}"
     )
     return broken(sentence, call.n, call.done_n)
 
 
-@rule("init/oldest")
+@rule("init/oldest", (Profile.BROADCAST,))
 def oldest(case: Case) -> Iterator[Look]:
     """ "oldest present exactly when the database holds limit messages or more, and
     right".

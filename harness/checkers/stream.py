@@ -102,7 +102,7 @@ def registered_before_ping(case: Case) -> Iterator[Look]:
     for conn in case.conns:
         if conn.ping is not None and conn.reset is None and conn.life is not None:
             call = _first_write(writes, starts, conn)
-            look = _registered(case, conn, call) if call else None
+            look = delivered(case, conn, call) if call else None
             if look is not None:
                 yield look
 
@@ -118,7 +118,8 @@ def _first_write(writes: list[Call], starts: list[float], conn: Conn) -> Call | 
     return None
 
 
-def _registered(case: Case, conn: Conn, call: Call) -> Look | None:
+def delivered(case: Case, conn: Conn, call: Call) -> Look | None:
+    """Whether a stream that was live before a write got its event; None when unsure."""
     assert conn.ping is not None
     for sight in conn.events:
         if case.write_of(sight, conn) is call:

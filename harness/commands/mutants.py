@@ -12,6 +12,7 @@ from harness.commands.choice import Choice, listening
 from harness.commands.engine import option, ordered
 from harness.commands.hunted import hunted
 from harness.core.errors import BadInput, CouldNotRun
+from harness.core.profile import Profile
 from harness.core.target import Target, fill, placeholders
 from harness.judged import failed_of
 from harness.options import Mutant, matches, read_mutants
@@ -20,14 +21,19 @@ from reports.terminal import MutantRow, matrix
 from scenarios.requirements import REQUIREMENTS
 
 LIST_S = 30
+DRAWN = Profile.BROADCAST
+"""The profile that random schedules are drawn for."""
+
 BLAMED = (Outcome.FAILED, Outcome.WARNING)
 
 
 def mutants(*, chaos_runs: int | None, **options: Any) -> int:
     """Run each against the scenarios of its requirement; gives the exit status."""
     choice = Choice.of(**options)
-    listed = _listed(choice.target, choice.profile)
-    wanted = [one for one in listed if _is_wanted(one, choice.requirement)]
+    listed = _listed(choice.target, choice.profiles[0])
+    wanted = [one for one in listed if _is_wanted(one, choice)]
+    if chaos_runs is not None:
+        wanted = [one for one in wanted if one.profile == DRAWN]
     if not wanted:
         raise BadInput(
             f"no mutant of {choice.target.name!r} fits {choice.requirement!r}"
@@ -45,10 +51,13 @@ def mutants(*, chaos_runs: int | None, **options: Any) -> int:
     return _tell(ordered(listener.cases), wanted, len(listed) - len(wanted), console)
 
 
-def _is_wanted(mutant: Mutant, pattern: str) -> bool:
-    if mutant.requirement not in REQUIREMENTS:
+def _is_wanted(mutant: Mutant, choice: Choice) -> bool:
+    known = REQUIREMENTS.get(mutant.requirement)
+    if known is None or mutant.profile not in known.profiles:
         return False
-    return not pattern or matches(pattern, [mutant.requirement])
+    if mutant.profile not in choice.profiles:
+        return False
+    return not choice.requirement or matches(choice.requirement, [mutant.requirement])
 
 
 def _listed(target: Target, profile: str) -> list[Mutant]:
