@@ -55,7 +55,7 @@ def _chosen(out: str) -> Callable[[_Command], _Command]:
             metavar="ID|PATTERN",
             help="Only scenarios that judge it, such as 'reset/*'.",
         ),
-        click.option("--profile", help="Profile; default: the target's first."),
+        click.option("--profile", help="Profile; default: all of the target's."),
         click.option(
             "--arm", type=click.Choice(ARMS), default="live", show_default=True
         ),

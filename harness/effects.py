@@ -5,16 +5,11 @@ function looks at the records since the fault began and gives a phrase that tell
 effect, or "" while there is none.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from math import inf
 
-import msgspec
-
-from harness.client.view import text_of
 from harness.core.fault import Close, Fault, FaultKind
 from harness.core.history import (
-    WITNESS,
     AnyRecord,
     Behind,
     Closed,
@@ -26,7 +21,9 @@ from harness.core.history import (
     Life,
     LifePhase,
     Opened,
+    is_witness,
 )
+from harness.event import Event, event_of
 
 MARGIN_S = 0.02
 """Bytes seen by the witness this soon may still have been on their way."""
@@ -40,6 +37,7 @@ class Evidence:
         self.records = records
         self.since = since
         self.owner = {r.conn: r.who for r in records if isinstance(r, Opened)}
+        self.uid = {r.conn: r.uid for r in records if isinstance(r, Opened)}
 
     def after(self) -> Iterator[AnyRecord]:
         """Records since the fault began."""
@@ -73,14 +71,18 @@ class Evidence:
         """Who is behind a middlebox, and how it is configured."""
         return [r for r in self.records if isinstance(r, Behind)]
 
-    def witnessed(self) -> dict[str, Frame]:
-        """Events that the witness saw since the fault began, by their text."""
+    def witnessed(self, uid: str | None = None) -> dict[Event, Frame]:
+        """Events that witnesses saw since the fault began.
+
+        With a uid only those of its channel.
+        """
         return {
-            r.text: r
+            event: r
             for r in self.after()
             if isinstance(r, Frame)
-            and self.owner.get(r.conn) == WITNESS
-            and _is_event(r)
+            and is_witness(self.owner.get(r.conn, ""))
+            and uid in (None, self.uid[r.conn])
+            and (event := event_of(r.text)) is not None
         }
 
 
@@ -110,9 +112,9 @@ def _late(seen: Evidence) -> str:
     """Latency, bandwidth: the same event came later than to the witness."""
     witnessed = seen.witnessed()
     lates = [
-        frame.t_s - witnessed[frame.text].t_s
+        frame.t_s - witnessed[event].t_s
         for frame in seen.frames()
-        if frame.text in witnessed
+        if (event := event_of(frame.text)) is not None and event in witnessed
     ]
     least = seen.fault.delay_ms / 1_000 * 0.5 or 0.05
     worst = max(lates, default=0.0)
@@ -120,7 +122,7 @@ def _late(seen: Evidence) -> str:
 
 
 def _sliced(seen: Evidence) -> str:
-    most = max((f.chunks for f in seen.frames() if _is_event(f)), default=0)
+    most = max((f.chunks for f in seen.frames() if event_of(f.text)), default=0)
     return f"a frame came in {most} pieces" if most >= 2 else ""
 
 
@@ -131,7 +133,7 @@ def _silent(seen: Evidence) -> str:
         return ""
     phrases = []
     for conn in conns:
-        got = {frame.text: frame.t_s for frame in seen.frames(conn)}
+        got = {event_of(frame.text) for frame in seen.frames(conn)}
         missed = _missed(seen, conn, got)
         if not missed:
             return ""
@@ -139,7 +141,7 @@ def _silent(seen: Evidence) -> str:
     return "; ".join(phrases)
 
 
-def _missed(seen: Evidence, conn: int, got: dict[str, float]) -> int:
+def _missed(seen: Evidence, conn: int, got: set[Event | None]) -> int:
     """Events held back or swallowed, while the connection was open.
 
     Judged at the moment of healing, so what is not there yet was held back.
@@ -150,8 +152,8 @@ def _missed(seen: Evidence, conn: int, got: dict[str, float]) -> int:
     )
     return sum(
         1
-        for text, frame in seen.witnessed().items()
-        if text not in got and frame.t_s + MARGIN_S < closed_s
+        for event, frame in seen.witnessed(seen.uid[conn]).items()
+        if event not in got and frame.t_s + MARGIN_S < closed_s
     )
 
 
@@ -181,19 +183,9 @@ def _lost_ack(seen: Evidence) -> str:
     lost = [
         writes[r.call] for r in seen.after() if isinstance(r, Info) and r.call in writes
     ]
-    texts = {_shown_text(frame) for frame in seen.witnessed().values()}
+    texts = {event.text for event in seen.witnessed()}
     done = [one for one in lost if one.text and one.text in texts]
     return f"{len(done)} writes carried out and not answered" if done else ""
-
-
-def _shown_text(frame: Frame) -> str:
-    """The text of the message in an event's data, however its JSON is spelt."""
-    lines = re.findall(r"^data: ?([^\r\n]*)", frame.text, re.MULTILINE)
-    try:
-        data = msgspec.json.decode("\n".join(lines))
-    except msgspec.DecodeError:
-        return ""
-    return text_of(data.get("value")) if isinstance(data, dict) else ""
 
 
 def _slowly_closed(seen: Evidence) -> str:
@@ -264,14 +256,6 @@ def _broken_off(seen: Evidence) -> list[tuple[str, CloseKind, float]]:
 
 def _told_of(broken: list[tuple[str, CloseKind, float]]) -> str:
     return "; ".join(f"{who}: {kind} after {s:.3f} s" for who, kind, s in broken)
-
-
-def _is_event(frame: Frame) -> bool:
-    return any(
-        line.startswith(("event: create", "event: update", "event: delete"))
-        or line.startswith(("event:create", "event:update", "event:delete"))
-        for line in frame.text.splitlines()
-    )
 
 
 _EFFECTS = {

@@ -33,6 +33,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     function: Callable[..., Any]
     arguments: Mapping[str, Any]
     requirements: tuple[str, ...]
+    profile: str
     mutant: Mutant | None
 
     @property
@@ -79,6 +80,7 @@ class Session:
             history=f"{HISTORIES}/{file}",
             duration_s=round(time.monotonic() - began, 3),
             mutant=asked.mutant_name,
+            profile=asked.profile,
         )
         self._note_caught(asked, result)
         return result
@@ -114,7 +116,7 @@ class Session:
             title=asked.title,
             requirements=asked.requirements,
             target=settings.target,
-            profile=settings.profile,
+            profile=asked.profile,
             arm=settings.arm,
             seed=settings.seed,
             mutant=asked.mutant_name,
@@ -153,4 +155,5 @@ def _not_applicable(asked: Asked, reason: str) -> CaseResult:
         outcome=Outcome.NOT_APPLICABLE,
         reasons=(reason,),
         mutant=asked.mutant_name,
+        profile=asked.profile,
     )

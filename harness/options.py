@@ -9,6 +9,7 @@ import pytest
 
 from harness.arms import ARMS
 from harness.core.errors import BadInput
+from harness.core.profile import Profile
 from harness.core.target import Target, load_target
 
 PREFIX = "--unbroken-"
@@ -20,11 +21,12 @@ TARGETS = Path(__file__).parents[1] / "targets"
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True):
-    """A deliberate bug of a target, and the requirement that must catch it."""
+    """A deliberate bug of a target's `profile`, and the requirement that catches it."""
 
     name: str
     requirement: str
     description: str = ""
+    profile: str = Profile.BROADCAST
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     target: Target
     path: Path
-    profile: str
+    profiles: tuple[str, ...]
     arm: str
     out: Path
     seed: int
@@ -43,7 +45,7 @@ def add(parser: pytest.Parser) -> None:
     group = parser.getgroup("unbroken", "conformance of resumable SSE chat servers")
     group.addoption(PREFIX + "target", default="reference", help="name or TOML file")
     group.addoption(PREFIX + "app", default="", help="package.module:application")
-    group.addoption(PREFIX + "profile", default="", help="default: the target's first")
+    group.addoption(PREFIX + "profile", default="", help="default: all of the target")
     group.addoption(PREFIX + "arm", default="live", choices=ARMS)
     group.addoption(PREFIX + "out", default=DEFAULT_OUT, help="folder for results")
     group.addoption(PREFIX + "seed", default=0, type=int)
@@ -67,7 +69,7 @@ def settings_of(config: pytest.Config) -> Settings:
     return Settings(
         target=target,
         path=path,
-        profile=profile_of(target, _option(config, "profile")),
+        profiles=profiles_of(target, _option(config, "profile")),
         arm=_option(config, "arm"),
         out=Path(_option(config, "out")).absolute(),
         seed=config.getoption(PREFIX + "seed"),
@@ -96,8 +98,16 @@ def check_arm(target: Target, arm: str) -> None:
         )
 
 
+def profiles_of(target: Target, name: str) -> tuple[str, ...]:
+    """The profiles to judge: the one of this name, or all; see `profile_of`."""
+    return (profile_of(target, name),) if name else tuple(target.profiles)
+
+
 def profile_of(target: Target, name: str) -> str:
-    """The profile to judge; raises `BadInput` when the target does not claim it."""
+    """One profile to judge, by default the first.
+
+    Raises `BadInput` when the target does not claim it.
+    """
     if not name:
         return next(iter(target.profiles))
     if name not in target.profiles:

@@ -15,12 +15,14 @@ from harness.middlebox import Middlebox
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One participant's own way: nobody else's faults touch it."""
+    """One participant's own way: nobody else's faults touch it.
+
+    Its requests take turns on connections that are kept alive, whoever they are for.
+    """
 
     link: Link
     streams: httpx.AsyncClient
     requests: httpx.AsyncClient
-    calls: Calls
 
 
 class Reach:
@@ -50,14 +52,22 @@ class Reach:
             self._ways[who] = self._make(who, link)
         return self._ways[who]
 
+    def calls(self, who: str, *, uid: str = "", token: str = "") -> Calls:
+        """Calls of `who` about this uid's chat; with a token, of the support side."""
+        return Calls(
+            http=self.way(who).requests,
+            paths=self._paths,
+            recorder=self._recorder,
+            who=who,
+            uid=uid,
+            token=token,
+        )
+
     def _make(self, who: str, link: Link) -> Way:
         self.links[who] = link
         streams = _client(BackendTransport(link.streams), timeout_s=None)
         requests = _client(BackendTransport(link.calls), timeout_s=TIMEOUT_S)
-        calls = Calls(
-            http=requests, paths=self._paths, recorder=self._recorder, who=who
-        )
-        return Way(link, streams, requests, calls)
+        return Way(link, streams, requests)
 
     async def aclose(self) -> None:
         """Close every connection of everybody."""

@@ -142,6 +142,7 @@ async def test_slow_close(world: World) -> None:
     """One client learns late that the server has died, when it is long back."""
     alice = await world.client("alice")
     bob = await world.client("bob")
+    await world.seen(await world.write(), alice, bob)
     async with world.during(slow_close(alice, delay_ms=1_500)):
         await world.restart(How.KILL)
         await world.live(bob)

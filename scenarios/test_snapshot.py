@@ -14,8 +14,9 @@ async def test_window_order_and_limit(world: World) -> None:
     await world.update(sent[3].id)
     await world.snapshot()
     await world.delete(sent[5].id)
+    await world.delete(sent[-1].id)
     await world.snapshot()
-    for _ in range(5):
+    for _ in range(6):
         await world.write()
         await world.snapshot()
 

@@ -13,8 +13,8 @@ PACKAGES = ("harness", "scenarios", "reports", "reference_server")
 WORLD = tuple(
     f"harness.{name}"
     for name in (
-        "aim", "arm", "case", "effects", "link", "middlebox", "nemesis", "reach",
-        "sent", "waiter", "walk", "world",
+        "aim", "arm", "case", "effects", "event", "link", "middlebox", "nemesis",
+        "pace", "people", "reach", "sent", "waiter", "walk", "world",
     )
 )  # fmt: skip
 OURS = ("harness", "scenarios", "reports")
@@ -40,7 +40,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "harness.reach": (
         "harness.arm", "harness.client", "harness.core", "harness.middlebox", "httpx",
     ),
-    "harness.effects": ("harness.client.view", "harness.core", "msgspec"),
+    "harness.effects": ("harness.core", "harness.event"),
+    "harness.event": (),
     "harness.aim": ("harness.core",),
     "harness.waiter": ("harness.core",),
     "harness.live": (
@@ -83,6 +84,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "reference_server": (
         "reference_server", "click", "sqlalchemy", "starlette", "uvicorn",
     ),
+    "reference_server.postgres": ("psycopg", "sqlalchemy"),
     "harness.plugin": FRONT,
     "harness.options": FRONT,
     "harness.judged": FRONT,

@@ -12,11 +12,12 @@ from harness.checkers.look import HELD, Look, broken, quoted, rule, short
 from harness.checkers.shown import LifeModel, Stroll
 from harness.checkers.sse import read_json
 from harness.core.history import F
+from harness.core.profile import RESUMABLE, Profile
 
 VALUE_KEYS = frozenset(("author", "text", "createdAt", "updatedAt", "nonce"))
 
 
-@rule("history/pages")
+@rule("history/pages", RESUMABLE)
 def pages(case: Case) -> Iterator[Look]:
     """ "paging from the snapshot back to the first message gives every message once,
     in order, also where timestamps tie".
@@ -74,7 +75,7 @@ def _repeated(got: list[Any]) -> list[Any]:
     return [text for text, count in Counter(got).items() if count > 1]
 
 
-@rule("history/not-interactive")
+@rule("history/not-interactive", (Profile.BROADCAST,))
 def not_interactive(case: Case) -> Iterator[Look]:
     """ "history pages carry no window ids"."""
     for call in case.calls.by_f[F.HISTORY]:
@@ -88,7 +89,7 @@ def not_interactive(case: Case) -> Iterator[Look]:
                 yield broken(sentence, call.n, call.done_n)
 
 
-@rule("init/no-database-ids")
+@rule("init/no-database-ids", (Profile.BROADCAST,))
 def no_database_ids(case: Case) -> Iterator[Look]:
     """ "no database id leaves the server, on any path"."""
     for where, message, ops in _messages(case):

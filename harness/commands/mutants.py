@@ -11,11 +11,15 @@ from harness.commands.engine import option, ordered
 from harness.commands.hunted import hunted
 from harness.commands.listed import listed_mutants
 from harness.core.errors import BadInput
+from harness.core.profile import Profile
 from harness.judged import failed_of
 from harness.options import Mutant, matches
 from reports.result import CaseResult, Outcome
 from reports.terminal import SPARED, MutantRow, matrix
 from scenarios.requirements import REQUIREMENTS
+
+DRAWN = Profile.BROADCAST
+"""The profile that random schedules are drawn for."""
 
 BLAMED = (Outcome.FAILED, Outcome.WARNING)
 
@@ -23,8 +27,10 @@ BLAMED = (Outcome.FAILED, Outcome.WARNING)
 def mutants(*, chaos_runs: int | None, **options: Any) -> int:
     """Run each against the scenarios of its requirement; gives the exit status."""
     choice = Choice.of(**options)
-    listed = listed_mutants(choice.target, choice.profile)
-    wanted = [one for one in listed if _is_wanted(one, choice.requirement)]
+    listed = listed_mutants(choice.target, choice.profiles[0])
+    wanted = [one for one in listed if _is_wanted(one, choice)]
+    if chaos_runs is not None:
+        wanted = [one for one in wanted if one.profile == DRAWN]
     if not wanted:
         raise BadInput(
             f"no mutant of {choice.target.name!r} fits {choice.requirement!r}"
@@ -42,10 +48,13 @@ def mutants(*, chaos_runs: int | None, **options: Any) -> int:
     return _tell(ordered(listener.cases), wanted, len(listed) - len(wanted), console)
 
 
-def _is_wanted(mutant: Mutant, pattern: str) -> bool:
-    if mutant.requirement not in REQUIREMENTS:
+def _is_wanted(mutant: Mutant, choice: Choice) -> bool:
+    known = REQUIREMENTS.get(mutant.requirement)
+    if known is None or mutant.profile not in known.profiles:
         return False
-    return not pattern or matches(pattern, [mutant.requirement])
+    if mutant.profile not in choice.profiles:
+        return False
+    return not choice.requirement or matches(choice.requirement, [mutant.requirement])
 
 
 def _tell(

@@ -42,8 +42,9 @@ def run(*, verbose: bool, twice: bool, nightly: bool, **options: Any) -> int:
         progress.stop()
     facts = RunFacts(
         target=choice.target.name,
-        profile=choice.profile,
-        limits=choice.target.profiles[choice.profile].limits,
+        profiles={
+            name: choice.target.profiles[name].limits for name in choice.profiles
+        },
         tolerances=choice.target.tolerances,
         arm=choice.arm,
         seed=choice.seed,

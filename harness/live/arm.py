@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -55,12 +56,13 @@ class LiveArm:
             server = LiveServer(
                 target=target,
                 start=start,
-                limits=case.profiled.limits,
+                profile=case.profile,
                 recorder=recorder,
                 folder=folder,
                 mutant=case.mutant,
             )
         yield World(
+            profile=case.profile,
             profiled=case.profiled,
             tolerances=target.tolerances,
             retry_ms=target.retry_ms,
@@ -70,6 +72,7 @@ class LiveArm:
             recorder=recorder,
             rng=random.Random(f"{case.seed} {case.scenario}"),
             probes_lag=True,
+            salt=case.salt if target.start or target.app else secrets.token_hex(4),
         )
 
     async def aclose(self) -> None:

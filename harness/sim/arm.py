@@ -103,7 +103,7 @@ class SimArm:
                 network=network,
                 target=case.target,
                 app=app,
-                limits=case.profiled.limits,
+                profile=case.profile,
                 recorder=recorder,
                 log=log,
                 mutant=case.mutant,
@@ -113,6 +113,7 @@ class SimArm:
             )
             undo.callback(server.bury)
             yield World(
+                profile=case.profile,
                 profiled=case.profiled,
                 tolerances=case.target.tolerances,
                 retry_ms=case.target.retry_ms,
@@ -122,6 +123,7 @@ class SimArm:
                 recorder=recorder,
                 rng=random.Random(seed),
                 probes_lag=False,
+                salt=case.salt,
             )
 
     async def aclose(self) -> None:

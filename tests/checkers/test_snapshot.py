@@ -74,6 +74,23 @@ def test_window(turn: Callable[[Any], Any]) -> None:
     caught(it, "init/window", answers(F.INIT, turn))
 
 
+def test_window_id_used_again() -> None:
+    it = story(3)
+    it.delete(3)
+    spared(it, "init/window")
+    it.server.next_id = 3
+    it.create()
+    assert "window id 3" in caught(it.end(), "init/window")
+
+
+def test_window_ids_anew_in_a_new_life() -> None:
+    it = story(3)
+    it.delete(3)
+    it.restart()
+    it.create()
+    spared(it.end(), "init/window")
+
+
 def test_window_of_a_chat_with_gaps() -> None:
     it = story(7)
     it.delete(5)

@@ -18,8 +18,8 @@ from harness.core.history import (
     Message,
     Request,
 )
+from harness.core.limits import Limits, Tolerances
 from harness.core.nginx import HttpVersion, Nginx
-from harness.core.target import Limits, Tolerances
 
 LIMITS = Limits(
     message_limit=20,
@@ -107,18 +107,17 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "answer": optional(ANSWERS),
     "fault": optional(FAULTS),
     "headers": HEADERS,
+    "quiet": optional(st.tuples(SECONDS, SECONDS)),
     "raw": optional(st.binary(max_size=30)),
     "header": optional(TEXT),
     "query": optional(TEXT),
     "messages": MESSAGES,
     "nginx": NGINX,
-    "pings": st.booleans(),
-    "empty": st.booleans(),
-    "complete": st.booleans(),
 }
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int: COUNT,
     str: TEXT,
+    bool: st.booleans(),
     int | None: optional(st.integers(-255, 255)),
     CloseKind: st.sampled_from(CloseKind),
     LifePhase: st.sampled_from(LifePhase),

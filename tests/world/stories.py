@@ -17,6 +17,7 @@ from harness.core.history import (
     LifePhase,
     Ok,
     Opened,
+    Responded,
 )
 from harness.core.nginx import Nginx
 
@@ -36,6 +37,17 @@ def keepalive(conn: int, t_s: float, **fields: Any) -> Frame:
 
 def opened(conn: int, who: str, t_s: float = 0.0) -> Opened:
     return Opened(n=0, t_s=t_s, conn=conn, who=who)
+
+
+def spelled(conn: int, number: int, t_s: float, **fields: Any) -> Frame:
+    """The same event as that of `frame`, to the letter different."""
+    data = f'{{"value":\r\ndata: {{"text": "\\u006d{number}"}}, "id": {number}}}'
+    text = f": to {conn}\r\ndata:{data}\r\nid:{number}\r\nevent:create\r\n\r\n"
+    return frame(conn, number, t_s, text=text, **fields)
+
+
+def responded(conn: int, headers: dict[str, str]) -> Responded:
+    return Responded(n=0, t_s=0.0, conn=conn, status=200, headers=headers)
 
 
 def closed(conn: int, kind: CloseKind, t_s: float, **fields: Any) -> Closed:

@@ -22,6 +22,7 @@ from tests.world.stories import (
     life,
     ok,
     opened,
+    spelled,
 )
 
 FIN, RST, END = CloseKind.FIN, CloseKind.RST, CloseKind.END
@@ -61,6 +62,7 @@ BITES: list[tuple[Fault, list[AnyRecord], str]] = [
     ),
     (LATE, [frame(W, 2, 1.0), frame(A, 2, 1.31)], "0.310 s late"),
     (LATE, [frame(W, 2, 1.0), opened(9, "alice"), frame(9, 2, 1.2)], "0.200 s late"),
+    (LATE, [frame(W, 2, 1.0), spelled(A, 2, 1.3)], "0.300 s late"),
     (SLOW, [frame(W, 2, 1.0), frame(A, 2, 1.1)], "0.100 s late"),
     (SLICED, [frame(A, 2, 1.0, chunks=40)], "in 40 pieces"),
     (REFUSED, [opened(9, "alice"), closed(9, CloseKind.REFUSED, 1.0)], "1 connections"),
@@ -75,6 +77,8 @@ BITES: list[tuple[Fault, list[AnyRecord], str]] = [
         "2 connections refused",
     ),
     (LOST, [CREATE, frame(W, 2, 1.1), info(WRITE, 6.0)], "1 writes carried out"),
+    (LOST, [CREATE, spelled(W, 2, 1.1), info(WRITE, 6.0)], "1 writes carried out"),
+    (SLICED, [spelled(A, 2, 1.0, chunks=40)], "in 40 pieces"),
     (
         SLOW_CLOSE,
         [life(LifePhase.EXITED, 1.0), closed(B, FIN, 1.0), closed(A, FIN, 2.05)],
@@ -150,6 +154,7 @@ for silent in (FaultKind.STALL, FaultKind.BLACK_HOLE, FaultKind.PARTITION):
         (one, []),
         (one, [keepalive(W, 1.0), keepalive(W, 2.0)]),
         (one, [frame(W, 2, 1.0), frame(A, 2, 1.0), keepalive(W, 2.0)]),
+        (one, [frame(W, 2, 1.0), spelled(A, 2, 1.0), keepalive(W, 2.0)]),
         (one, [frame(W, 2, 1.0), keepalive(W, 1.0 + MARGIN_S / 2)]),
         (one, [closed(A, FIN, 1.0), frame(W, 2, 1.1), keepalive(W, 2.0)]),
         (both, [frame(W, 2, 1.0), frame(B, 2, 1.0), keepalive(W, 2.0)]),
