@@ -28,7 +28,10 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """One run's settings; `path` is where the target file was found."""
+    """One run's settings; `path` is where the target file was found.
+
+    With `every`, a mutant that was caught meets its other scenarios too.
+    """
 
     target: Target
     path: Path
@@ -36,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     arm: str
     out: Path
     seed: int
+    every: bool = False
 
 
 def add(parser: pytest.Parser) -> None:
@@ -49,6 +53,7 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(PREFIX + "seed", default=0, type=int)
     group.addoption(PREFIX + "requirement", default="", help="ID or pattern")
     group.addoption(PREFIX + "mutants", default="", help="JSON Lines of mutants")
+    group.addoption(PREFIX + "every", default="", help="caught mutants run on")
 
 
 def is_asked(config: pytest.Config) -> bool:
@@ -68,6 +73,7 @@ def settings_of(config: pytest.Config) -> Settings:
         arm=_option(config, "arm"),
         out=Path(_option(config, "out")).absolute(),
         seed=config.getoption(PREFIX + "seed"),
+        every=bool(_option(config, "every")),
     )
 
 
