@@ -128,6 +128,12 @@ def run(**options: Any) -> None:
     metavar="RUNS",
     help="Not the scenarios: at most so many random schedules against each.",
 )
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Every scenario that might catch a mutant, also after one has.",
+)
 def mutants(**options: Any) -> None:
     """Run every mutant of TARGET against the scenarios that must catch it."""
     from harness.commands.mutants import mutants as command

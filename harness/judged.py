@@ -91,7 +91,8 @@ class Session:
             self._arm.run(self._arm.aclose())
 
     def _is_caught(self, asked: Asked) -> bool:
-        return bool(asked.mutant) and self._flag(asked).exists()
+        caught = bool(asked.mutant) and self._flag(asked).exists()
+        return caught and not self._settings.every
 
     def _note_caught(self, asked: Asked, result: CaseResult) -> None:
         if asked.mutant and asked.mutant.requirement in failed_of(result):

@@ -30,7 +30,10 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """One run's settings; `path` is where the target file was found."""
+    """One run's settings; `path` is where the target file was found.
+
+    With `every`, a mutant that was caught meets its other scenarios too.
+    """
 
     target: Target
     path: Path
@@ -38,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     arm: str
     out: Path
     seed: int
+    every: bool = False
 
 
 def add(parser: pytest.Parser) -> None:
@@ -54,6 +58,7 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         PREFIX + "nightly", action="store_true", help="also what takes a minute each"
     )
+    group.addoption(PREFIX + "every", default="", help="caught mutants run on")
 
 
 def is_asked(config: pytest.Config) -> bool:
@@ -73,6 +78,7 @@ def settings_of(config: pytest.Config) -> Settings:
         arm=_option(config, "arm"),
         out=Path(_option(config, "out")).absolute(),
         seed=config.getoption(PREFIX + "seed"),
+        every=bool(_option(config, "every")),
     )
 
 

@@ -24,8 +24,10 @@ DRAWN = Profile.BROADCAST
 BLAMED = (Outcome.FAILED, Outcome.WARNING)
 
 
-def mutants(*, chaos_runs: int | None, **options: Any) -> int:
+def mutants(*, chaos_runs: int | None, every: bool, **options: Any) -> int:
     """Run each against the scenarios of its requirement; gives the exit status."""
+    if chaos_runs is not None and every:
+        raise BadInput("--all is of scenarios, and with --chaos none is run")
     choice = Choice.of(**options)
     listed = listed_mutants(choice.target, choice.profiles[0])
     wanted = [one for one in listed if _is_wanted(one, choice)]
@@ -42,7 +44,8 @@ def mutants(*, chaos_runs: int | None, **options: Any) -> int:
     console = Console()
     listener, progress = listening(console)
     try:
-        choice.carry_out(listener, option("mutants", listing))
+        told = option("mutants", listing), option("every", "yes" if every else "")
+        choice.carry_out(listener, *told)
     finally:
         progress.stop()
     return _tell(ordered(listener.cases), wanted, len(listed) - len(wanted), console)
