@@ -237,12 +237,22 @@ class World:
 
     @asynccontextmanager
     async def writing(
-        self, count: int, *, writers: int = 3, uid: str = USER
+        self,
+        count: int,
+        *,
+        writers: int = 3,
+        uid: str = USER,
+        every_s: float = 0.0,
     ) -> AsyncIterator[None]:
-        """Create `count` messages from several writers at once, around a block."""
+        """Create `count` messages from several writers at once, around a block.
+
+        Each waits `every_s` after a message.
+        """
         shares = [count // writers + (i < count % writers) for i in range(writers)]
         tasks = [
-            asyncio.create_task(self._write_share(f"writer-{number}", share, uid))
+            asyncio.create_task(
+                self._write_share(f"writer-{number}", share, uid, every_s)
+            )
             for number, share in enumerate(shares, 1)
         ]
         try:
@@ -338,6 +348,18 @@ class World:
         async with self.during(refuse(client)):
             await self.inject(cut(client, close=self._people.closes[client.name]))
             yield
+
+    @asynccontextmanager
+    async def asleep(self, *clients: VirtualClient) -> AsyncIterator[None]:
+        """Close tabs around a block; unlike `away`, the server is told at once.
+
+        The witness can sleep too: what it misses it must be told when it comes back.
+        """
+        for client in clients:
+            await client.close()
+        yield
+        for client in clients:
+            client.open()
 
     async def cut_inside(self, client: VirtualClient, aim: Aim) -> Sent:
         """Cut a client's stream at this place of the next event's frame.
@@ -471,6 +493,9 @@ class World:
             self._acked.append(sent)
         return sent
 
-    async def _write_share(self, writer: str, count: int, uid: str) -> None:
+    async def _write_share(
+        self, writer: str, count: int, uid: str, every_s: float
+    ) -> None:
         for _ in range(count):
             await self.write(by=writer, uid=uid)
+            await asyncio.sleep(every_s)
