@@ -249,17 +249,17 @@ class World:
         count: int,
         *,
         writers: int = 3,
-        pace_s: float = 0.0,
         uid: str = USER,
+        every_s: float = 0.0,
     ) -> AsyncIterator[None]:
         """Create `count` messages from several writers at once, around a block.
 
-        With `pace_s` each writer pauses so long after each of its messages.
+        Each waits `every_s` after a message.
         """
         shares = [count // writers + (i < count % writers) for i in range(writers)]
         tasks = [
             asyncio.create_task(
-                self._write_share(f"writer-{number}", share, pace_s, uid)
+                self._write_share(f"writer-{number}", share, uid, every_s)
             )
             for number, share in enumerate(shares, 1)
         ]
@@ -356,6 +356,18 @@ class World:
         async with self.during(refuse(client)):
             await self.inject(cut(client, close=self._people.closes[client.name]))
             yield
+
+    @asynccontextmanager
+    async def asleep(self, *clients: VirtualClient) -> AsyncIterator[None]:
+        """Close tabs around a block; unlike `away`, the server is told at once.
+
+        The witness can sleep too: what it misses it must be told when it comes back.
+        """
+        for client in clients:
+            await client.close()
+        yield
+        for client in clients:
+            client.open()
 
     async def cut_inside(self, client: VirtualClient, aim: Aim) -> Sent:
         """Cut a client's stream at this place of the next event's frame.
@@ -494,9 +506,8 @@ class World:
         return sent
 
     async def _write_share(
-        self, writer: str, count: int, pace_s: float, uid: str
+        self, writer: str, count: int, uid: str, every_s: float
     ) -> None:
         for _ in range(count):
             await self.write(by=writer, uid=uid)
-            if pace_s:
-                await asyncio.sleep(pace_s)
+            await asyncio.sleep(every_s)

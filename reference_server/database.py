@@ -14,6 +14,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from reference_server import sqlite
 
+# Whoever comes while another call waits for a silent database need not wait as long.
+MAKING_TIMEOUT_S = 1.0
+
 
 class StoreUnavailableError(Exception):
     """The database refused or did not answer.
@@ -73,12 +76,16 @@ class Database:
             yield connection
 
     def _make_tables(self) -> None:
-        with self._making:
-            if self._is_made:
-                return
+        if self._is_made:
+            return
+        if not self._making.acquire(timeout=MAKING_TIMEOUT_S):
+            raise StoreUnavailableError("its tables are still being made")
+        try:
             with self.engine.begin() as connection:
                 self.metadata.create_all(connection)
             self._is_made = True
+        finally:
+            self._making.release()
 
 
 def without_password(url: str) -> str:

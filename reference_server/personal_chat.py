@@ -6,7 +6,7 @@ A uid sees what carries its name and nothing else; an operator may write into it
 import asyncio
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PAGE_SIZE = 200
 
 Announce = Callable[[str, Kind, Json], None]
+Snapshot = Callable[[str], Awaitable[Json]]
 
 
 class PersonalChat:
@@ -150,6 +151,13 @@ class PersonalCalls:
     def before(self, request: Request) -> int | None:
         """Where a page of the history ends."""
         return validation.parse_before(request.query_params.get("before"))
+
+    async def history(self, request: Request, snapshot: Snapshot) -> ASGIApp:
+        """The newest page is the profile's snapshot; older ones are the same in all."""
+        uid, before = self.uid(request), self.before(request)
+        if before is None:
+            return answer(await snapshot(uid))
+        return answer((await self.chat.page(uid, before)).wire())
 
     async def create(self, request: Request) -> ASGIApp:
         """201 with the stored message."""

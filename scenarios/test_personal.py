@@ -34,6 +34,7 @@ async def test_nothing_goes_without_a_uid(world: World) -> None:
         ("GET", paths.events, b""),
         ("POST", f"{paths.ping}?id={alice.connection_id}", b""),
         ("POST", paths.messages, b"MESSAGE"),
+        ("POST", paths.messages, b"no JSON"),
     ]
     if world.changes:
         message = paths.message.replace("{id}", str(sent.id))
@@ -73,6 +74,9 @@ async def test_what_is_of_another_is_as_if_it_were_not(world: World) -> None:
     mine = await world.write()
     await world.seen(await world.write(uid=OTHER), bob)
     await world.seen(mine, alice)
+    if world.changes:
+        await world.update(mine.id)
+        await world.delete((await world.write()).id)
     for message_id in (mine.id, 999_999_999):
         if world.changes:
             await world.update(message_id, uid=OTHER)
@@ -119,6 +123,10 @@ async def test_every_tab_of_a_user(world: World) -> None:
     for tab in tabs:
         await world.seen(await world.write(by=tab), *tabs)
         await world.seen(await world.write(), *tabs)
+    if world.changes:
+        sent = await world.write()
+        await world.seen(await world.update(sent.id), *tabs)
+        await world.seen(await world.delete(sent.id), *tabs)
     async with world.away(tabs[0]):
         await world.seen(await world.write(), *tabs[1:])
     await world.seen(await world.write(), *tabs)
@@ -138,16 +146,24 @@ async def test_posts_of_one_user_at_once(world: World) -> None:
         )
         await world.passes(1.2)
     await world.seen(await world.write(by=alice), alice, second)
-    await world.write(by=second, paced=False)
+    for waited_s in (0.4, 0.3, 0.6):
+        await world.passes(waited_s)
+        await world.write(by=second, paced=False)
     await world.read_all()
     await world.seen(await world.write(uid=OTHER), bob)
 
 
 @judges("history/pages", "history/page-size", profiles=PERSONAL)
 async def test_pages_of_two_hundred(world: World) -> None:
-    """Around a page's edge and over several pages: every message once, `more` right."""
+    """Around a page's edge and over several pages: every message once, `more` right.
+
+    Another user's messages in between, more than a page of them, do not count.
+    """
     await world.read_all()
-    async with world.writing(200, writers=4):
+    await world.write_many(3)
+    async with world.writing(205, writers=4, uid=OTHER):
+        pass
+    async with world.writing(197, writers=4):
         pass
     await world.read_all()
     await world.write()

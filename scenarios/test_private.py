@@ -1,8 +1,13 @@
 """The record of a user in memory: made at the first event, pruned by age, forgotten."""
 
+import asyncio
+
+import pytest
+
 from harness.client.client import Start
 from harness.core.fault import cut
 from harness.world import NotApplicable, World
+from scenarios.cursors import bad_cursors
 from scenarios.requirements import PRIVATE, judges
 
 MARGIN_S = 0.3
@@ -20,7 +25,7 @@ def swept_s(world: World) -> float:
     return kept_s(world) + sweep_ms / 1_000 + MARGIN_S
 
 
-@judges("resume/within-log", "resume/no-needless-reset", profiles=PRIVATE)
+@judges("resume/within-log", "resume/no-needless-reset", "private/prune")
 async def test_kept_as_long_as_declared(world: World) -> None:
     """Just before the retention is over everything is still there."""
     alice = await world.client("alice")
@@ -86,18 +91,52 @@ async def test_record_made_anew_with_the_same_numbers(world: World) -> None:
     await world.seen(await world.write(), alice)
 
 
-@judges("private/record-at-first-event", "converge")
-async def test_opening_a_stream_makes_no_record(world: World) -> None:
-    """What a fresh stream was given outlives a sweep or not, with or without events."""
-    alice = await world.client("alice", start=Start.STREAM_FIRST)
+@pytest.mark.parametrize("start", list(Start), ids=("snapshot", "stream"))
+@judges("private/record-at-first-event", "reset/fresh-never", "converge")
+async def test_opening_a_stream_makes_no_record(world: World, start: Start) -> None:
+    """What a client was given at first outlives a sweep or not, events or none."""
+    alice = await world.client("alice", start=start)
     async with world.away(alice):
         await world.write()
     await world.live(alice)
     await world.seen(await world.write(), alice)
     await world.passes(swept_s(world))
-    bob = await world.client("bob", start=Start.STREAM_FIRST)
+    bob = await world.client("bob", start=start)
     await world.passes(swept_s(world))
     async with world.away(bob):
         await world.write()
     await world.live(alice, bob)
     await world.seen(await world.write(), alice, bob)
+
+
+@judges("event/no-loss", "converge", profiles=PRIVATE)
+async def test_messages_older_than_the_record_change(world: World) -> None:
+    """What left the record is still in the chat: changes of it make events."""
+    alice = await world.client("alice")
+    first, second = await world.write(), await world.write()
+    await world.passes(swept_s(world))
+    await world.seen(await world.update(first.id), alice)
+    await world.delete(second.id)
+    await world.seen(await world.write(), alice)
+
+
+@judges("resume/no-needless-reset", "event/no-loss", "converge", profiles=PRIVATE)
+async def test_no_tab_is_open_for_a_while(world: World) -> None:
+    """A record does not hang on streams: it is there for whoever comes back."""
+    alice = await world.client("alice")
+    await world.seen(await world.write(), alice, world.witness)
+    async with world.asleep(alice, world.witness):
+        await world.passes(0.5)
+        await world.write()
+    await world.live(alice, world.witness)
+    await world.seen(await world.write(), alice)
+
+
+@judges("reset/unknown-cursor", "reset/fresh-never", profiles=PRIVATE)
+async def test_bad_cursors_where_there_is_no_record(world: World) -> None:
+    """A user without any event: no cursor is good, and without one all is well."""
+    await world.seen(await world.write(), world.witness)
+    cursors = [world.witness.cursor, *bad_cursors(world.witness.cursor)]
+    await asyncio.gather(*(world.probe(header=one, uid="other") for one in cursors))
+    bob = await world.client("bob", uid="other", start=Start.STREAM_FIRST)
+    await world.seen(await world.write(uid="other"), bob)

@@ -35,8 +35,8 @@ async def test_restart(world: World, how: How) -> None:
     await world.write_many(3)
     await world.seen(await world.write(), alice, bob)
     async with world.away(alice):
-        await world.restart(how)
         await world.write()
+        await world.restart(how)
     await world.live(alice, bob)
     await world.seen(await world.write(), alice, bob)
 
@@ -93,8 +93,8 @@ async def test_fresh_streams_are_never_reset(world: World) -> None:
     await world.write_many(5)
     alice = await world.client("alice")
     async with world.away(alice):
-        await world.restart(How.KILL)
         await world.write()
+        await world.restart(How.KILL)
     bob = await world.client("bob", start=Start.STREAM_FIRST)
     await world.live(alice)
     await world.write_many(world.limits.event_log_limit + 5)

@@ -23,8 +23,13 @@ async def test_acknowledged_writes_survive_a_kill(world: World) -> None:
 @judges("write/durable")
 async def test_killed_at_each_kind_of_write(world: World) -> None:
     """A kill the moment after one create, one update, one delete."""
+    alice = await world.client("alice")
     kept = await world.write_many(3)
+    await world.write(by=alice)
+    await world.restart(How.KILL)
+    await world.read_all()
     if world.changes:
+        kept = [await world.write(), await world.write()]
         await world.delete(kept[0].id)
         await world.restart(How.KILL)
         await world.read_all()
@@ -53,7 +58,10 @@ async def test_table_of_bad_input(world: World) -> None:
     message = paths.message.replace("{id}", str(good.id))
     for label, content in bad_patches() if world.changes else ():
         await world.send_bad(label, "PATCH", message, content=content, marker="patch")
-    for label, path in bad_queries(paths.history) if paths.init else ():
+    queries = bad_times(paths.history) if paths.init else []
+    if not paths.init and isinstance(good.id, int):
+        queries = bad_ids(paths.history)
+    for label, path in queries:
         await world.send_bad(label, "GET", path)
     support = paths.operator.replace("{uid}", world.uid())
     for label, headers in bad_tokens() if support else ():
@@ -124,11 +132,19 @@ def bad_tokens() -> list[tuple[str, dict[str, str]]]:
     ]
 
 
-def bad_queries(history: str) -> list[tuple[str, str]]:
-    """Queries of the history that must be refused."""
+def bad_times(history: str) -> list[tuple[str, str]]:
+    """Queries of a shared history that must be refused."""
     return [
         ("loadFrom missing", history),
         ("loadFrom is a word", f"{history}?loadFrom=yesterday"),
         ("loadFrom is empty", f"{history}?loadFrom="),
         ("loadFrom is huge", f"{history}?loadFrom={'9' * 400}"),
+    ]
+
+
+def bad_ids(history: str) -> list[tuple[str, str]]:
+    """The same of a personal one whose ids are numbers."""
+    return [
+        ("before is a word", f"{history}?before=yesterday"),
+        ("before is half a number", f"{history}?before=1.5"),
     ]

@@ -112,6 +112,17 @@ def settle(
     return doubt
 
 
+def named(calls: list[Call]) -> dict[str, str]:
+    """The messages behind the ids that answers to creates gave."""
+    found = {}
+    for call in calls:
+        if call.ok and call.answer is not None and call.invoke.f is F.CREATE:
+            body = read_json(call.answer.body)
+            if isinstance(body, dict) and "id" in body:
+                found[str(body["id"])] = _ident(call)
+    return found
+
+
 def is_before(call: Call, seen: Seen, idents: Idents) -> bool:
     """Whether an unseen write happened before the first snapshot, if it did at all.
 

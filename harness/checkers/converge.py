@@ -95,15 +95,25 @@ def _both_look_back(
 ) -> tuple[list[Any], list[Any]]:
     """A personal snapshot may leave older messages out, and says so by `more`.
 
-    The last one shows as much as it can; a view began with one, and keeps what came.
+    The last one shows as much as it can; a view shows what its own began with, and all
+    that came since.
     """
     theirs = final.messages
-    if _leaves_out(final) and len(mine) > len(theirs):
-        mine = mine[-len(theirs) :] if theirs else []
-    began = (s for s in case.calls.snapshots if s.who == view.who)
-    if any(_leaves_out(snapshot) for snapshot in began) and len(theirs) > len(mine):
-        theirs = theirs[-len(mine) :] if mine else []
+    if _leaves_out(final):
+        mine = _from_first(mine, theirs)
+    loaded = [s for s in case.calls.snapshots if s.who == view.who and s is not final]
+    if loaded and _leaves_out(loaded[-1]):
+        theirs = _from_first(theirs, loaded[-1].messages)
     return mine, theirs
+
+
+def _from_first(messages: list[Any], known: list[Any]) -> list[Any]:
+    """From the first message on that is among the known ones; all if none is."""
+    ids = [message.get("id") for message in known if isinstance(message, dict)]
+    for place, message in enumerate(messages):
+        if isinstance(message, dict) and message.get("id") in ids:
+            return messages[place:]
+    return messages
 
 
 def _leaves_out(snapshot: Snapshot) -> bool:

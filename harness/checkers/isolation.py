@@ -34,8 +34,6 @@ class Belongings:
             mine.texts |= {call.invoke.text} - {""}
             if call.ok and call.invoke.f is F.CREATE and call.answer is not None:
                 mine._learn(read_json(call.answer.body))
-        for seen in case.sighted.values():
-            mine.messages |= {block.message_id for block in seen} - {""}
         for call in [*case.calls.by_f[F.INIT], *case.calls.by_f[F.HISTORY]]:
             for message in page_of(call) or ():
                 mine._learn(message)
@@ -57,6 +55,7 @@ def isolation(channels: Sequence[Case]) -> Iterator[Look]:
         for text, payload, n in _given(case):
             looked = True
             yield from _leaked(case, others, text, payload, n)
+        yield from _told_of(case, mine, others)
         if looked and any(one.texts for one in others):
             yield HELD
         for call in case.calls.all.values():
@@ -81,11 +80,34 @@ def _leaked(
     strings = set(_strings(payload))
     for other in others:
         found = min(strings & other.texts, default="")
+        if not found and not isinstance(payload, dict | list):
+            found = next((one for one in other.texts if one in text), "")
+        if not found and isinstance(payload, dict) and "error" in payload:
+            quoting = "\n".join(strings)
+            found = next((one for one in sorted(other.texts) if one in quoting), "")
         if not found and other.uid in text:
             found = other.uid
         if found:
             sentence = f"{quoted(found)} of uid {other.uid} was given to uid {case.uid}"
             yield broken(sentence, n)
+
+
+def _told_of(
+    case: Case, mine: Belongings, others: Sequence[Belongings]
+) -> Iterator[Look]:
+    """An event that no write of this uid explains, about a message of another."""
+    for conn in case.conns:
+        for sight in conn.events:
+            about = sight.block.message_id
+            if about in mine.messages or case.write_of(sight, conn) is not None:
+                continue
+            for other in others:
+                if about in other.messages:
+                    sentence = (
+                        f"a {sight.block.kind} of message {about} of uid {other.uid} "
+                        f"reached uid {case.uid}"
+                    )
+                    yield broken(sentence, sight.n)
 
 
 def _strings(value: Any) -> Iterator[str]:

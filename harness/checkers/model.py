@@ -72,14 +72,14 @@ class _Fold:
         if carried is None:
             self._anchor()
         else:
-            names = {m.mid: m.ident for m in carried if m.mid}
+            names = {m.mid: m.ident for m in carried if m.mid} | base.named(left)
             self.chat.restart(carried)
             self.model.ids |= set(self.chat.by_mid)
             self.doubt = base.settle(self.chat, left, self.seen, self.idents, names)
             self.doubtful |= base.unsettled(left, self.seen, names)
             self.chat.restart(self._arranged())
         if early:
-            names = self.seen.by_mid
+            names = self.seen.by_mid | base.named(early)
             self.doubt += base.settle(self.chat, early, self.seen, self.idents, names)
             self._reorder()
         self._name()
@@ -166,7 +166,11 @@ class _Fold:
         return looks
 
     def _walks(self) -> dict[int, list[tuple[Walk, Snapshot]]]:
-        """Finished walks with no write in flight, by their position."""
+        """Finished walks with no write in flight, by their position.
+
+        Nor with one that was answered and whose event the witness never got: an end
+        of the server may have come between.
+        """
         found: dict[int, list[tuple[Walk, Snapshot]]] = {}
         for walk in self.case.calls.walks:
             snapshot = self._before(walk)
@@ -175,7 +179,8 @@ class _Fold:
             from_s, to_s = snapshot.call.invoke.t_s, walk.calls[-1].done_s
             place = self.order.low(from_s)
             stirred = any(
-                write.invoke.t_s <= to_s and write.done_s >= from_s
+                write.invoke.t_s <= to_s
+                and (write.done_s >= from_s or (write.ok and write not in self.early))
                 for write in self.order.unplaced
             )
             quiet = self.order.high(to_s) == place and not stirred

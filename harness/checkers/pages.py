@@ -30,8 +30,11 @@ def pages(case: Case) -> Iterator[Look]:
 
 
 def _not_older(call: Call) -> Iterator[Look]:
-    """Section 3: a page holds "messages older than T"."""
-    asked = call.invoke.request.query.get("loadFrom", "") if call.invoke.request else ""
+    """Section 3: a page holds "messages older than T", or those "before ID"."""
+    query = call.invoke.request.query if call.invoke.request else {}
+    if "before" in query:
+        yield from _not_before(call, query["before"])
+    asked = query.get("loadFrom", "")
     if not asked.isdecimal():
         return
     for item in page_of(call) or ():
@@ -40,6 +43,13 @@ def _not_older(call: Call) -> Iterator[Look]:
             sentence = f"the page of messages older than {asked} holds one of {created}"
             yield broken(sentence, call.n, call.done_n)
             return
+
+
+def _not_before(call: Call, asked: str) -> Iterator[Look]:
+    for item in page_of(call) or ():
+        if isinstance(item, dict) and str(item.get("id")) == asked:
+            sentence = f"the page of messages before {asked} holds that one itself"
+            yield broken(sentence, call.n, call.done_n)
 
 
 def _complete(stroll: Stroll) -> Look:

@@ -82,20 +82,21 @@ def _left_a_trace(call: Call, traces: Traces) -> Look | None:
 
 
 def _deserved(call: Call, own: Sequence[Call], case: Case) -> Look | None:
-    """Broken without any other message of this second; held with an accepted one."""
+    """Broken without any other message of this second; a refused one is none."""
     slack_s = ALLOWANCE_S + case.slack_s(call.invoke.t_s - EVERY_S, call.done_s)
     since_s = call.invoke.t_s - EVERY_S - slack_s
     near = [
         other
         for other in own
         if other is not call
+        and not other.failed
         and other.invoke.t_s <= call.done_s
         and other.done_s >= since_s
     ]
     if not near:
         sentence = (
-            f"message {quoted(call.invoke.text)} was answered {TOO_MANY}, though its "
-            "uid had sent no other for a second"
+            f"message {quoted(call.invoke.text)} was answered {TOO_MANY}, though no "
+            "other of its uid had been accepted for a second"
         )
         return broken(sentence, call.n, call.done_n)
     return HELD if any(other.ok for other in near) else None

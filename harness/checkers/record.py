@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.checkers.case import Case
-from harness.checkers.connections import Conn
 from harness.checkers.look import HELD, Look, broken, quoted, rule
+from harness.checkers.order import Order
 from harness.checkers.owed import old_s
 from harness.checkers.reset import kept_by, must_reset
 from harness.checkers.returns import Return
@@ -23,10 +23,32 @@ def prune(case: Case) -> Iterator[Look]:
     """
     for found in case.returns:
         owed = found.standing.owed
+        look = None
         if owed is not None and (owed.gone or owed.recreated):
             look = must_reset(case, found, f"swept since: {kept_by(case)}")
-            if look is not None:
-                yield look
+        elif owed is not None and owed.kept:
+            look = _left_alone(case, found)
+        if look is not None:
+            yield look
+
+
+def _left_alone(case: Case, found: Return) -> Look | None:
+    """A sweep went by, and what was younger than the retention is still there."""
+    conn, order, first = found.conn, found.order, found.position
+    swept_s = case.limits.prune_every_ms + case.tolerances.prune_ms
+    if first is None or not found.standing.low:
+        return None
+    age_s = conn.opened.t_s - order.certain_s(first)
+    if age_s < swept_s / 1000:
+        return None
+    if conn.reset is None:
+        return HELD if conn.events else None
+    old = conn.reset.t_s - order.possible_s(first)
+    sentence = (
+        f"{conn.named} came with {quoted(conn.cursor)} and was reset, though what it "
+        f"had missed was at most {old:.2f} s old; {kept_by(case)}"
+    )
+    return broken(sentence, conn.opened.n, conn.reset.n)
 
 
 @rule("reset/record-recreated", PRIVATE)
@@ -60,15 +82,16 @@ def record_at_first_event(case: Case) -> Iterator[Look]:
     """ "opening a stream creates no record".
 
     A cursor given while there was no record names none. Where it is resumed from, but
-    no more once a sweep went by without any event, the opening had made a record.
+    no more once a sweep went by without any event, a record had been made to give it.
     """
     given: dict[str, float] = {}
-    for conn in case.conns:
-        if conn.cursor is None and conn.ping is not None and _recordless(case, conn):
-            if conn.ping.block.id:
-                given.setdefault(conn.ping.block.id, conn.ping.t_s)
-            else:
-                yield HELD
+    for order, asked_s, given_s, cursor in _starts(case):
+        if not _recordless(case, order, asked_s, given_s):
+            continue
+        if cursor:
+            given.setdefault(cursor, given_s)
+        else:
+            yield HELD
     early = [one for found in case.returns if (one := _early(found, given))]
     kept = [one for one in early if one.found.conn.events]
     swept = [
@@ -80,7 +103,7 @@ def record_at_first_event(case: Case) -> Iterator[Look]:
         sentence = (
             f"{kept[0].said}, given before any event, was continued, and "
             f"{swept[0].said} was reset, {swept[0].idle_s:.1f} s after it was given: "
-            "opening a stream had made a record"
+            "there was a record before the first event"
         )
         ops = [one.found.conn.opened.n for one in (kept[0], swept[0])]
         yield broken(sentence, *ops)
@@ -88,19 +111,28 @@ def record_at_first_event(case: Case) -> Iterator[Look]:
         yield HELD
 
 
-def _recordless(case: Case, conn: Conn) -> bool:
-    """Whether no event can have been kept when this stream was opened."""
-    order = case.order_of(conn)
-    if order is None or conn.ping is None:
-        return False
-    seen = order.high(conn.ping.t_s)
-    if order.low(conn.opened.t_s) != seen:
+def _starts(case: Case) -> Iterator[tuple[Order, float, float, str]]:
+    """Fresh streams and snapshots: asked for, given, with which cursor."""
+    for conn in case.conns:
+        order = case.order_of(conn)
+        if conn.cursor is None and conn.ping is not None and order is not None:
+            yield order, conn.opened.t_s, conn.ping.t_s, conn.ping.block.id or ""
+    for snapshot in case.calls.snapshots:
+        call = snapshot.call
+        if call.era is not None:
+            order = case.orders[call.era]
+            yield order, call.invoke.t_s, call.done_s, snapshot.cursor or ""
+
+
+def _recordless(case: Case, order: Order, asked_s: float, given_s: float) -> bool:
+    """Whether no event can have been kept meanwhile."""
+    seen = order.high(given_s)
+    if order.low(asked_s) != seen:
         return False
     if not seen:
         return not order.early
-    age_s = conn.opened.t_s - order.certain_s(seen - 1)
-    slack_s = case.slack_s(order.certain_s(seen - 1), conn.opened.t_s)
-    return age_s > old_s(case) + slack_s
+    since_s = order.certain_s(seen - 1)
+    return asked_s - since_s > old_s(case) + case.slack_s(since_s, asked_s)
 
 
 def _early(found: Return, given: dict[str, float]) -> Early | None:

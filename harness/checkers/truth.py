@@ -125,7 +125,7 @@ def _second(first: Sight, sight: Sight, call: Call) -> Look | None:
     one, other = first.block, sight.block
     if one is other or (one.id and one.id == other.id):
         return None
-    if not one.id and not other.id and one.data == other.data:
+    if not (one.id and other.id) and one.payload == other.payload:
         return None
     if call.invoke.f is F.DELETE and one.kind != other.kind:
         return None

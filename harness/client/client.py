@@ -119,7 +119,7 @@ class VirtualClient:
         return shown is None if event == "delete" else shown == text
 
     def open(self) -> None:
-        """Open the tab."""
+        """Open the tab; one that was closed goes on from its cursor."""
         self._runner = asyncio.create_task(self._run(), name=f"client {self.name}")
 
     def switch(self) -> None:

@@ -218,25 +218,29 @@ def _replaying(change: Callable[[Json], Json]) -> type[EventLog]:
     return Changed
 
 
+class LateLog(EventLog):
+    """Keeps an event only some time after it was handed out."""
+
+    def __init__(self, *, epoch: str, limit: int | None, render: Render) -> None:
+        super().__init__(epoch=epoch, limit=limit, render=render)
+        self.pending: deque[Event] = deque()
+
+    def append(self, event: Event) -> Entry:
+        """Number it as if it were kept."""
+        self.pending.append(event)
+        seq = self.head + len(self.pending)
+        asyncio.get_running_loop().call_later(LOG_DELAY_S, self.settle)
+        return Entry(seq, event, self.render(self.cursor_of(seq), event))
+
+    def settle(self) -> None:
+        """Keep the next one."""
+        super().append(self.pending.popleft())
+
+
 @mutant("logged-late", "event/logged-before-sent")
 def logged_late(parts: Components) -> Components:
     """An event enters the log 200 ms after it was sent."""
-
-    class Late(EventLog):
-        def __init__(self, *, epoch: str, limit: int | None, render: Render) -> None:
-            super().__init__(epoch=epoch, limit=limit, render=render)
-            self.pending: deque[Event] = deque()
-
-        def append(self, event: Event) -> Entry:
-            self.pending.append(event)
-            seq = self.head + len(self.pending)
-            asyncio.get_running_loop().call_later(LOG_DELAY_S, self.settle)
-            return Entry(seq, event, self.render(self.cursor_of(seq), event))
-
-        def settle(self) -> None:
-            super().append(self.pending.popleft())
-
-    return replace(parts, event_log=Late)
+    return replace(parts, event_log=LateLog)
 
 
 @mutant("delete-lingers", "converge")

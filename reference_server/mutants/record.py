@@ -12,6 +12,7 @@ from reference_server.core.event_log import Entry, Event, EventLog, Kind
 from reference_server.core.message import Json
 from reference_server.core.record import Record
 from reference_server.core.resume import Decision, Fresh, Reason, Reset
+from reference_server.mutants.event import LateLog
 from reference_server.mutants.registry import mutant
 from reference_server.profiles.private import Private
 from reference_server.stream import EventStream
@@ -28,19 +29,6 @@ def record_at_stream(parts: Components) -> Components:
             if uid not in self.records:
                 self.records[uid] = self.new_record()
             return super().open_stream(uid, cursor)
-
-    return replace(parts, private=Hasty)
-
-
-@mutant("record-at-history", "private/record-at-first-event", "private")
-def record_at_history(parts: Components) -> Components:
-    """Reading the history creates the record."""
-
-    class Hasty(Private):
-        async def snapshot(self, uid: str) -> Json:
-            if uid not in self.records:
-                self.records[uid] = self.new_record()
-            return await super().snapshot(uid)
 
     return replace(parts, private=Hasty)
 
@@ -67,7 +55,7 @@ def pruned_late(parts: Components) -> Components:
     return _sweeping(parts, lambda it, before: before - 2 * it.settings.retention_ms)
 
 
-@mutant("pruned-early", "private/prune", "private")
+@mutant("pruned-early", "resume/no-needless-reset", "private")
 def pruned_early(parts: Components) -> Components:
     """Events go after a third of the retention."""
     return _sweeping(
@@ -86,7 +74,7 @@ def newest_never_pruned(parts: Components) -> Components:
     return replace(parts, record=Keeping)
 
 
-@mutant("pruned-as-a-whole", "private/prune", "private")
+@mutant("pruned-as-a-whole", "resume/no-needless-reset", "private")
 def pruned_as_a_whole(parts: Components) -> Components:
     """A record with an old event goes as a whole, young events and all."""
 
@@ -176,19 +164,16 @@ def fresh_reset_without_record(parts: Components) -> Components:
     return replace(parts, private=Nervous)
 
 
-@mutant("first-event-not-kept", "event/logged-before-sent", "private")
-def first_event_not_kept(parts: Components) -> Components:
-    """The event that makes a record is sent but not kept in it."""
+@mutant("private-logged-late", "event/logged-before-sent", "private")
+def private_logged_late(parts: Components) -> Components:
+    """An event enters the record 200 ms after it was sent."""
 
-    class Empty(Record):
-        def append(self, event: Event, at_ms: int) -> Entry:
-            entry = super().append(event, at_ms)
-            if entry.seq == 1:
-                self.times_ms.popleft()
-                self.log.drop_oldest()
-            return entry
+    class Lazy(Private):
+        def new_record(self) -> Record:
+            render = self.streams.frames.event
+            return Record(LateLog(epoch=self.new_epoch(), limit=None, render=render))
 
-    return replace(parts, record=Empty)
+    return replace(parts, private=Lazy)
 
 
 @mutant("first-event-without-id", "event/has-id", "private")
@@ -223,19 +208,19 @@ def first_event_not_sent(parts: Components) -> Components:
     return replace(parts, private=Quiet)
 
 
-@mutant("record-goes-with-last-tab", "resume/no-needless-reset", "private")
-def record_goes_with_last_tab(parts: Components) -> Components:
-    """When the last stream of a uid ends its record goes too."""
+@mutant("record-goes-with-resumed-tab", "resume/no-needless-reset", "private")
+def record_goes_with_resumed_tab(parts: Components) -> Components:
+    """When a stream ends that was resumed itself, the record of its uid goes."""
 
     class Tidy(Private):
         def open_stream(self, uid: str, cursor: str | None) -> EventStream:
             stream = super().open_stream(uid, cursor)
-            stream.connection.on_end(partial(self.tidy, uid))
+            if cursor and stream.opening.reset is None:
+                stream.connection.on_end(partial(self.tidy, uid))
             return stream
 
         def tidy(self, uid: str, _: Connection) -> None:
-            if uid not in self.channels.by_uid:
-                self.records.pop(uid, None)
+            self.records.pop(uid, None)
 
     return replace(parts, private=Tidy)
 

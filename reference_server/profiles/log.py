@@ -19,7 +19,7 @@ from reference_server.core.message import Json
 from reference_server.database import Database, StoreUnavailableError
 from reference_server.settings import Settings
 from reference_server.stream import EventStream, Opening
-from reference_server.web import answer, route
+from reference_server.web import route
 
 if TYPE_CHECKING:
     from reference_server.components import Components
@@ -156,10 +156,7 @@ class LogApi:
 
     async def history(self, request: Request) -> ASGIApp:
         """The newest page with a cursor, older ones without."""
-        uid, before = self.personal.uid(request), self.personal.before(request)
-        if before is None:
-            return answer(await self.service.snapshot(uid))
-        return answer((await self.service.chat.page(uid, before)).wire())
+        return await self.personal.history(request, self.service.snapshot)
 
     async def events(self, request: Request) -> ASGIApp:
         """The SSE stream."""

@@ -148,10 +148,7 @@ class PrivateApi:
 
     async def history(self, request: Request) -> ASGIApp:
         """The newest page with a cursor, older ones without."""
-        uid, before = self.personal.uid(request), self.personal.before(request)
-        if before is None:
-            return answer(await self.service.snapshot(uid))
-        return answer((await self.service.chat.page(uid, before)).wire())
+        return await self.personal.history(request, self.service.snapshot)
 
     async def update(self, request: Request) -> ASGIApp:
         """`PATCH` takes `{text}`, answers the new `{id, value}`."""

@@ -74,6 +74,19 @@ def test_window(turn: Callable[[Any], Any]) -> None:
     caught(it, "init/window", answers(F.INIT, turn))
 
 
+def test_answers_that_came_before_their_events_and_a_kill() -> None:
+    """The witness saw none of it: the answers tell what the next life must show."""
+    it = story(2)
+    gone = it.create(skip=it.streams)
+    it.delete(gone, skip=it.streams)
+    it.create(skip=it.streams)
+    it.walk("reader")
+    it.restart()
+    it.walk("reader")
+    for slug in ("init/window", "history/pages", "write/durable"):
+        spared(it, slug)
+
+
 def test_window_id_used_again() -> None:
     it = story(3)
     it.delete(3)

@@ -288,7 +288,7 @@ async def private_payload(server: Driver) -> bool:
     return (await settled(await user.open(first))).events == live.events
 
 
-@probes("record-at-stream", "record-at-history")
+@probes("record-at-stream")
 async def no_record(server: Driver) -> bool:
     user = server.user("ann")
     stream = await user.open()
@@ -358,7 +358,7 @@ async def fresh(server: Driver) -> bool:
     return (await settled(await user.open())).names == ["ping"]
 
 
-@probes("first-event-not-kept", "first-event-without-id", "first-event-not-sent")
+@probes("first-event-without-id", "first-event-not-sent", "private-logged-late")
 async def first_event(server: Driver) -> bool:
     user = server.user("ann")
     stream = await user.open()
@@ -370,13 +370,14 @@ async def first_event(server: Driver) -> bool:
     return (await settled(await user.open(before))).events == events
 
 
-@probes("record-goes-with-last-tab")
+@probes("record-goes-with-resumed-tab")
 async def back_again(server: Driver) -> bool:
     user = server.user("ann")
     stream = await user.open()
     await user.hear()
     cursor = (await stream.events_within(1, 1))[0]["cursor"]
     await stream.close()
+    await (await user.open(cursor)).close()
     return (await settled(await user.open(cursor))).names == ["ping"]
 
 
