@@ -1,7 +1,5 @@
 """`unbroken mutants`: is every deliberate bug caught, by the requirement it breaks?"""
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,16 +9,15 @@ from rich.console import Console
 from harness.commands.choice import Choice, listening
 from harness.commands.engine import option, ordered
 from harness.commands.hunted import hunted
-from harness.core.errors import BadInput, CouldNotRun
+from harness.commands.listed import listed_mutants
+from harness.core.errors import BadInput
 from harness.core.profile import Profile
-from harness.core.target import Target, fill, placeholders
 from harness.judged import failed_of
-from harness.options import Mutant, matches, read_mutants
+from harness.options import Mutant, matches
 from reports.result import CaseResult, Outcome
 from reports.terminal import MutantRow, matrix
 from scenarios.requirements import REQUIREMENTS
 
-LIST_S = 30
 DRAWN = Profile.BROADCAST
 """The profile that random schedules are drawn for."""
 
@@ -30,7 +27,7 @@ BLAMED = (Outcome.FAILED, Outcome.WARNING)
 def mutants(*, chaos_runs: int | None, **options: Any) -> int:
     """Run each against the scenarios of its requirement; gives the exit status."""
     choice = Choice.of(**options)
-    listed = _listed(choice.target, choice.profiles[0])
+    listed = listed_mutants(choice.target, choice.profiles[0])
     wanted = [one for one in listed if _is_wanted(one, choice)]
     if chaos_runs is not None:
         wanted = [one for one in wanted if one.profile == DRAWN]
@@ -58,23 +55,6 @@ def _is_wanted(mutant: Mutant, choice: Choice) -> bool:
     if mutant.profile not in choice.profiles:
         return False
     return not choice.requirement or matches(choice.requirement, [mutant.requirement])
-
-
-def _listed(target: Target, profile: str) -> list[Mutant]:
-    """Ask the target for its mutants; raises `BadInput` when it has none."""
-    start = target.start
-    if start is None or not start.list_mutants or not start.mutant:
-        raise BadInput(
-            f"target {target.name!r} declares no mutants; give start.list_mutants "
-            "and start.mutant in its file"
-        )
-    values = placeholders(target.profiles[profile].limits) | {"python": sys.executable}
-    command = fill(start.list_mutants, values, name=target.name)
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=LIST_S, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise CouldNotRun(f"the mutants cannot be listed: {error}") from error
-    return read_mutants(done.stdout, name=" ".join(command))
 
 
 def _tell(

@@ -1,0 +1,45 @@
+"""The deliberate bugs that a target has, as it lists them itself."""
+
+import difflib
+import subprocess
+import sys
+
+from harness.core.errors import BadInput, CouldNotRun
+from harness.core.target import Target, fill, placeholders
+from harness.options import Mutant, read_mutants
+
+LIST_S = 30
+
+
+def listed_mutants(target: Target, profile: str) -> list[Mutant]:
+    """Ask the target for its mutants; raises `BadInput` when it has none."""
+    start = target.start
+    if start is None or not start.list_mutants or not start.mutant:
+        raise BadInput(
+            f"target {target.name!r} declares no mutants; give start.list_mutants "
+            "and start.mutant in its file"
+        )
+    values = placeholders(target.profiles[profile].limits) | {"python": sys.executable}
+    command = fill(start.list_mutants, values, name=target.name)
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=LIST_S, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CouldNotRun(f"the mutants cannot be listed: {error}") from error
+    return read_mutants(done.stdout, name=" ".join(command))
+
+
+def check_mutant(target: Target, profile: str, name: str) -> None:
+    """Raises `BadInput` unless the target, as it is run, has this mutant; "" is none.
+
+    An application without a command to list them is taken at its word.
+    """
+    if not name or (target.start is None and target.app and target.app.mutant):
+        return
+    known = [one.name for one in listed_mutants(target, profile)]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise BadInput(
+            f"target {target.name!r} has no mutant {name!r}{hint}; `unbroken mutants` "
+            "shows all"
+        )
