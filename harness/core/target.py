@@ -33,7 +33,7 @@ __all__ = [
     "values_of",
 ]
 
-PLACEHOLDERS = ("python", "port", "data", "host", "mutant", "operator_token")
+PLACEHOLDERS = ("python", "port", "data", "host", "mutant", "profile", "operator_token")
 """What a command may hold beside the names of the declared limits."""
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_600)]
@@ -182,10 +182,10 @@ def placeholders(limits: Limits) -> dict[str, Any]:
 def values_of(target: Target, profile: str) -> dict[str, Any]:
     """What the target declares as placeholder values, for a run of one profile.
 
-    One process may serve several profiles: what this one does not declare comes from
+    A process may serve all profiles at once: what this one does not declare comes from
     the others.
     """
-    values: dict[str, Any] = {"operator_token": ""}
+    values: dict[str, Any] = {"operator_token": "", "profile": profile}
     for profiled in (*target.profiles.values(), target.profiles[profile]):
         values |= placeholders(profiled.limits)
         if profiled.operator_token:
