@@ -122,6 +122,7 @@ class ScriptedArm:
             recorder=recorder,
             rng=random.Random(case.seed),
             probes_lag=True,
+            salt=case.salt,
         )
         yield self.world_made
 
