@@ -417,3 +417,20 @@ def same_second_again() -> None:
         own_s = [r.value["createdAt"] // 1000 for r in rows if r.n == n]
         since_s = min(own_s, default=0)
         return [r for r in rows if r.value["createdAt"] // 1000 >= since_s]
+
+
+@log_bug(
+    "resume/within-log",
+    {
+        "event/no-loss": LOST,
+        "resume/replay-live-join": "the gap may lie where both join",
+        "converge": FOLLOWS,
+    },
+)
+def replay_of_a_page() -> None:
+    """A replay brings the last two hundred messages, as the history does."""
+
+    @put(Journal, "after")
+    def after(old: Any, journal: Journal, uid: str, n: int) -> list[Row]:
+        rows: list[Row] = old(journal, uid, n)
+        return rows[-desks.PAGE :]
