@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from harness.aim import AIM_ATTEMPTS, Shot
-from harness.arm import How, Network, Server
+from harness.arm import How, Network, Server, Storage
 from harness.client.calls import Calls, Completion, answer_json
 from harness.client.client import Start, VirtualClient
 from harness.client.stream import Attempt
-from harness.core.errors import CouldNotRun
+from harness.core.errors import CouldNotRun, NotApplicable, Unreached
 from harness.core.fault import Aim, Close, Fault, cut, refuse
 from harness.core.history import WITNESS, View
 from harness.core.recorder import Recorder
@@ -21,12 +21,12 @@ from harness.core.target import Capability, Limits, Profiled, Tolerances
 from harness.nemesis import Nemesis
 from harness.reach import Reach
 from harness.sent import Sent, written
+from harness.storage import StorageFaults
 from harness.waiter import WAIT_S, Waiter
 from harness.walk import walk_back
 
-
-class NotApplicable(Exception):
-    """This case cannot exist for this target or on this arm; the message says why."""
+TRY_AGAIN_S = 0.1
+"""Pause of a writer that was refused before it tries again."""
 
 
 class World:
@@ -44,6 +44,7 @@ class World:
         retry_ms: int,
         network: Network,
         server: Server,
+        storage: Storage | None = None,
         abilities: frozenset[Capability],
         recorder: Recorder,
         rng: random.Random,
@@ -57,6 +58,7 @@ class World:
         self._closes: dict[str, Close] = {}
         self._retry_ms = retry_ms
         self._server = server
+        self._storage = storage
         self._abilities = abilities
         self._recorder = recorder
         self._reach = Reach(network, profiled.paths, recorder)
@@ -154,6 +156,16 @@ class World:
     async def write_many(self, count: int) -> list[Sent]:
         """Create so many messages, one after the other."""
         return [await self.write() for _ in range(count)]
+
+    async def insist(self) -> Sent:
+        """Write until it is accepted, as somebody does whose write was refused."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + WAIT_S
+        while not (sent := await self.write()).acked:
+            if loop.time() > until_s or self._hopeless():
+                raise Unreached(f"no write was accepted within {WAIT_S:g} s")
+            await asyncio.sleep(TRY_AGAIN_S)
+        return sent
 
     @asynccontextmanager
     async def writing(self, count: int, *, writers: int = 3) -> AsyncIterator[None]:
@@ -274,6 +286,15 @@ class World:
         """Freeze the server around a block (SIGSTOP, SIGCONT)."""
         self._require(Capability.FREEZE)
         return self._nemesis.paused()
+
+    @property
+    def storage(self) -> StorageFaults:
+        """Faults of the database behind the target, where it declares one."""
+        if self._storage is None:
+            raise NotApplicable(
+                "the target declares no [storage] that this arm has faults for"
+            )
+        return StorageFaults(self._nemesis, self._storage)
 
     # ---- waiting ---------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ PACKAGES = ("harness", "scenarios", "reports", "reference_server")
 WORLD = tuple(
     f"harness.{name}"
     for name in (
-        "aim", "arm", "case", "effects", "link", "nemesis", "reach", "sent", "waiter",
-        "walk", "world",
+        "aim", "arm", "case", "effects", "link", "nemesis", "reach", "sent", "storage",
+        "waiter", "walk", "world",
     )
 )  # fmt: skip
 OURS = ("harness", "scenarios", "reports")

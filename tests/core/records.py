@@ -5,7 +5,7 @@ from typing import Any, get_args
 import msgspec
 from hypothesis import strategies as st
 
-from harness.core.fault import Aim, Close, Fault, FaultKind, When
+from harness.core.fault import Aim, Close, Fate, Fault, FaultKind, When
 from harness.core.history import (
     FORMAT,
     VERSION,
@@ -85,6 +85,7 @@ FAULTS = st.builds(
     delay_ms=COUNT,
     kilobytes_per_s=COUNT,
     slice_bytes=COUNT,
+    fate=optional(st.sampled_from(Fate)),
 )
 MESSAGES = st.lists(st.builds(Message, id=JSON, value=JSON), max_size=3).map(tuple)
 
@@ -104,6 +105,7 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "messages": MESSAGES,
     "pings": st.booleans(),
     "empty": st.booleans(),
+    "ends": st.booleans(),
     "complete": st.booleans(),
 }
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {

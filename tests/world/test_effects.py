@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from harness.core.fault import Close, Fault, FaultKind
+from harness.core.fault import Close, Fate, Fault, FaultKind
 from harness.core.history import AnyRecord, CloseKind, F, LifePhase
 from harness.effects import _EFFECTS, MARGIN_S, observed
 from tests.world.stories import (
@@ -13,14 +13,17 @@ from tests.world.stories import (
     B,
     W,
     closed,
+    failed,
     frame,
     history,
+    hold,
     info,
     invoke,
     keepalive,
     life,
     ok,
     opened,
+    refused,
 )
 
 FIN, RST, END = CloseKind.FIN, CloseKind.RST, CloseKind.END
@@ -45,6 +48,11 @@ SLOW_CLOSE = fault(FaultKind.SLOW_CLOSE, delay_ms=1_000)
 KILL, TERM, PAUSE = (
     Fault(kind=kind) for kind in (FaultKind.KILL, FaultKind.TERM, FaultKind.PAUSE)
 )
+AWAY, FULL = (
+    Fault(kind=kind) for kind in (FaultKind.STORAGE_AWAY, FaultKind.STORAGE_FULL)
+)
+WAITING = Fault(kind=FaultKind.STORAGE_SLOW, delay_ms=800)
+CUT_OFF = Fault(kind=FaultKind.COMMIT_CUT, fate=Fate.LOST)
 CREATE = invoke("alice", 1.0, f=F.CREATE, text="m2")
 
 BITES: list[tuple[Fault, list[AnyRecord], str]] = [
@@ -80,6 +88,13 @@ BITES: list[tuple[Fault, list[AnyRecord], str]] = [
     (KILL, [life(LifePhase.EXITED, 1.0, status=-9)], "exit status -9"),
     (TERM, [life(LifePhase.ENDING, 1.0), life(LifePhase.EXITED, 1.1, status=0)], "0"),
     (PAUSE, [life(LifePhase.PAUSED, 1.0), life(LifePhase.RESUMED, 1.2)], "frozen"),
+    (AWAY, [hold(1.0), CREATE, failed(WRITE + 1, 3.0)], "1 writes .*status 503"),
+    (FULL, [hold(1.0), CREATE, info(WRITE + 1, 3.0)], "1 writes .*no answer"),
+    (AWAY, [hold(1.0), CREATE, refused(WRITE + 1, 3.0)], "1 writes .*status 400"),
+    (WAITING, [hold(1.0), CREATE, ok(WRITE + 1, 1.5)], "took 0.500 s"),
+    (WAITING, [hold(1.0), CREATE, failed(WRITE + 1, 1.5)], "took 0.500 s"),
+    (CUT_OFF, [CREATE, hold(1.1), failed(WRITE, 1.2)], "1 of 1 writes"),
+    (CUT_OFF, [CREATE, hold(1.1), ok(WRITE, 1.2)], "1 of 1 writes"),
 ]
 
 DOES_NOT: list[tuple[Fault, list[AnyRecord]]] = [
@@ -114,6 +129,17 @@ DOES_NOT: list[tuple[Fault, list[AnyRecord]]] = [
     (KILL, [life(LifePhase.ENDING, 1.0)]),
     (TERM, []),
     (PAUSE, [life(LifePhase.PAUSED, 1.0)]),
+    (AWAY, [hold(1.0), CREATE, ok(WRITE + 1, 3.0)]),
+    (AWAY, [CREATE, hold(1.0), failed(WRITE, 3.0)]),
+    (AWAY, [hold(1.0), hold(1.0, ends=True), CREATE, failed(WRITE + 2, 3.0)]),
+    (AWAY, [hold(1.0), invoke("a", 1.0, f=F.UPDATE), refused(WRITE + 1, 3.0)]),
+    (AWAY, [hold(1.0), invoke("a", 1.0, f=F.INIT), failed(WRITE + 1, 3.0)]),
+    (FULL, [hold(1.0), CREATE]),
+    (WAITING, [hold(1.0), CREATE, ok(WRITE + 1, 1.1)]),
+    (WAITING, [hold(1.0), CREATE]),
+    (CUT_OFF, [CREATE, failed(WRITE, 1.2)]),
+    (CUT_OFF, [CREATE, failed(WRITE, 1.2), hold(1.3)]),
+    (CUT_OFF, [hold(1.0), CREATE, failed(WRITE + 1, 1.2)]),
 ]
 
 for silent in (FaultKind.STALL, FaultKind.BLACK_HOLE, FaultKind.PARTITION):
