@@ -9,6 +9,7 @@ from harness.checkers import (
     gapless,
     pages,
     ping,
+    refusals,
     reset,
     resume,
     snapshot,
@@ -46,6 +47,7 @@ FAMILIES = (
     gapless,
     pages,
     writes,
+    refusals,
     durable,
     converge,
 )
