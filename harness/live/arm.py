@@ -7,11 +7,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from harness.arm import Storage
 from harness.case import Case, no_longer_than
 from harness.core.recorder import Recorder
-from harness.core.target import App, Start
+from harness.core.target import App, Start, Target
 from harness.live.network import LiveNetwork
 from harness.live.server import LiveServer, RunningServer
+from harness.live.sqlite_storage import SqliteStorage
 from harness.live.toxiproxy_binary import VERSION
 from harness.live.toxiproxy_server import ToxiproxyServer
 from harness.world import World
@@ -48,6 +50,7 @@ class LiveArm:
         toxiproxy = await self._running_toxiproxy()
         target = case.target
         server: LiveServer | RunningServer
+        storage: Storage | None = None
         start = target.start or _uvicorn(target.app, case.mutant)
         if start is None:
             server = RunningServer(target=target, recorder=recorder)
@@ -60,12 +63,14 @@ class LiveArm:
                 folder=folder,
                 mutant=case.mutant,
             )
+            storage = _storage(target, server)
         yield World(
             profiled=case.profiled,
             tolerances=target.tolerances,
             retry_ms=target.retry_ms,
             network=LiveNetwork(toxiproxy, lambda: server.address),
             server=server,
+            storage=storage,
             abilities=target.abilities,
             recorder=recorder,
             rng=random.Random(f"{case.seed} {case.scenario}"),
@@ -85,6 +90,16 @@ class LiveArm:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._toxiproxy = await ToxiproxyServer.start(self._binary, self._folder)
         return self._toxiproxy
+
+
+def _storage(target: Target, server: LiveServer) -> Storage | None:
+    """Faults for the database that the target declares."""
+    if target.storage is None:
+        return None
+    file = target.storage.sqlite
+    return SqliteStorage(
+        lambda: Path(file.format(data=server.data)), lambda: server.pid
+    )
 
 
 def _uvicorn(app: App | None, mutant: str) -> Start | None:

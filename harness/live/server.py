@@ -74,6 +74,16 @@ class LiveServer:
             self._record_death()
         return alive
 
+    @property
+    def data(self) -> Path:
+        """The data folder of the running life."""
+        return self._folder / f"data-{self._datas}"
+
+    @property
+    def pid(self) -> int | None:
+        """The leader of the target's processes, while there are any."""
+        return None if self._popen is None else self._popen.pid
+
     async def start(self, *, other_port: bool = False, empty: bool = False) -> None:
         """Start a life and wait until it is ready.
 
@@ -143,7 +153,7 @@ class LiveServer:
             lease.release()
 
     def _launch(self, *, empty: bool) -> None:
-        data = self._folder / f"data-{self._datas}"
+        data = self.data
         data.mkdir(parents=True, exist_ok=True)
         values = placeholders(self._limits) | {
             "python": sys.executable,
