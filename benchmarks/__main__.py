@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from benchmarks import help_text, judging, restart, sim, suite
+from benchmarks import edges, help_text, judging, restart, sim, suite
 from benchmarks.measure import Row
 
 ALL: dict[str, Callable[[], Sequence[Row]]] = {
@@ -17,6 +17,7 @@ ALL: dict[str, Callable[[], Sequence[Row]]] = {
     "judging": judging.measure,
     "suite": suite.measure,
     "sim": sim.measure,
+    "edges": edges.measure,
 }
 
 

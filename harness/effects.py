@@ -5,8 +5,12 @@ function looks at the records since the fault began and gives a phrase that tell
 effect, or "" while there is none.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
+from harness.client.view import text_of
 from harness.core.fault import Close, Fault, FaultKind
 from harness.core.history import (
     WITNESS,
@@ -176,9 +180,19 @@ def _lost_ack(seen: Evidence) -> str:
     lost = [
         writes[r.call] for r in seen.after() if isinstance(r, Info) and r.call in writes
     ]
-    texts = " ".join(seen.witnessed())
+    texts = {_shown_text(frame) for frame in seen.witnessed().values()}
     done = [one for one in lost if one.text and one.text in texts]
     return f"{len(done)} writes carried out and not answered" if done else ""
+
+
+def _shown_text(frame: Frame) -> str:
+    """The text of the message in an event's data, however its JSON is spelt."""
+    lines = re.findall(r"^data: ?([^\r\n]*)", frame.text, re.MULTILINE)
+    try:
+        data = msgspec.json.decode("\n".join(lines))
+    except msgspec.DecodeError:
+        return ""
+    return text_of(data.get("value")) if isinstance(data, dict) else ""
 
 
 def _slowly_closed(seen: Evidence) -> str:

@@ -168,11 +168,16 @@ class World:
         return sent
 
     @asynccontextmanager
-    async def writing(self, count: int, *, writers: int = 3) -> AsyncIterator[None]:
-        """Create `count` messages from several writers at once, around a block."""
+    async def writing(
+        self, count: int, *, writers: int = 3, pace_s: float = 0.0
+    ) -> AsyncIterator[None]:
+        """Create `count` messages from several writers at once, around a block.
+
+        With `pace_s` each writer pauses so long after each of its messages.
+        """
         shares = [count // writers + (i < count % writers) for i in range(writers)]
         tasks = [
-            asyncio.create_task(self._write_share(f"writer-{number}", share))
+            asyncio.create_task(self._write_share(f"writer-{number}", share, pace_s))
             for number, share in enumerate(shares, 1)
         ]
         try:
@@ -406,6 +411,8 @@ class World:
             self._acked.append(sent)
         return sent
 
-    async def _write_share(self, writer: str, count: int) -> None:
+    async def _write_share(self, writer: str, count: int, pace_s: float) -> None:
         for _ in range(count):
             await self.write(by=writer)
+            if pace_s:
+                await asyncio.sleep(pace_s)

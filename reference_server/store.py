@@ -64,6 +64,7 @@ class Store:
 
     def __init__(self, url: str, table: str) -> None:
         self.table = messages_table(table)
+        self._insert = self.table.insert()
         self._path = make_url(url).database or ""
         self._engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S})
         event.listen(self._engine, "connect", _set_pragmas)
@@ -104,14 +105,14 @@ class Store:
     def insert(self, value: Value) -> int:
         """Store a new message; returns its database id."""
         with self.transaction() as connection:
-            result = connection.execute(self.table.insert().values(_columns(value)))
+            result = connection.execute(self._insert, _columns(value))
         return int(result.lastrowid)
 
     def update(self, row: int, value: Value) -> None:
         """Replace the message with database id `row`."""
         statement = self.table.update().where(self.table.c.id == row)
         with self.transaction() as connection:
-            connection.execute(statement.values(_columns(value)))
+            connection.execute(statement, _columns(value))
 
     def delete(self, row: int) -> None:
         """Delete the message with database id `row`."""

@@ -54,7 +54,7 @@ async def test_write_storm_while_a_replay_runs(world: World) -> None:
     for _ in range(3):
         async with world.away(alice):
             await world.write_many(8)
-        async with world.writing(40, writers=1):
+        async with world.writing(40, writers=1, pace_s=0.01):
             await world.live(alice)
         await world.seen(await world.write(), alice)
 

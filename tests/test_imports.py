@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "harness.link": ("harness.client.transport", "harness.core", "httpcore"),
     "harness.reach": ("harness.arm", "harness.client", "harness.core", "httpx"),
-    "harness.effects": ("harness.core",),
+    "harness.effects": ("harness.client.view", "harness.core", "msgspec"),
     "harness.aim": ("harness.core",),
     "harness.waiter": ("harness.core",),
     "harness.live": (

@@ -12,6 +12,7 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis.strategies import SearchStrategy
 
+from harness.chaos.dice import DICE
 from harness.chaos.trial import Trial
 from harness.core.schedule import Schedule
 
@@ -67,6 +68,7 @@ class Hunter:
 
         @hypothesis.seed(seed)
         @hypothesis.settings(
+            backend=DICE,
             max_examples=runs,
             phases=phases,
             database=None,
@@ -78,7 +80,8 @@ class Hunter:
         )
         @hypothesis.given(strategy)
         def search(schedule: Schedule) -> None:
-            if self._best is not None and self._is_enough():
+            known = self._best is not None and self._best.schedule == schedule
+            if known or (self._best is not None and self._is_enough()):
                 self._repeat(schedule)
             else:
                 self._look_at(self._attempt(schedule))

@@ -33,6 +33,8 @@ class Case:
         self.limits = history.header.limits
         self.tolerances = history.header.tolerances
         self.settle_s = self.tolerances.settle_ms / 1000
+        limits = self.limits
+        self.silence_s = (limits.ping_interval_ms + limits.ping_grace_ms) / 1000
         self.end_s = history.records[-1].t_s if history.records else 0.0
         kinds = self.kinds = Kinds(history)
         self.calls = Calls(kinds)

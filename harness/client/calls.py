@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from harness.client.endings import close_kind, said
+from harness.client.transport import url_of
 from harness.core.history import (
     Answer,
     CloseKind,
@@ -139,7 +140,7 @@ class Calls:
         )
         try:
             outgoing = self._http.build_request(
-                method, path, params=query, content=content, headers=sent
+                method, url_of(path), params=query, content=content, headers=sent
             )
         except httpx.InvalidURL as error:  # an id or a time that no URL can carry
             return self._recorder.add(Fail, call=invoke.n, error=f"not sent: {error}")

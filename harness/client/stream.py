@@ -9,6 +9,7 @@ from httpx_sse import EventSource, ServerSentEvent, SSEError
 
 from harness.client.endings import close_kind, said
 from harness.client.tap import Block, Flood, Splitter
+from harness.client.transport import url_of
 from harness.core.history import Closed, CloseKind, Frame, Opened, Responded, headers_of
 from harness.core.recorder import Recorder
 
@@ -78,7 +79,8 @@ class Attempt:
         if self.header is not None:
             headers.append((b"Last-Event-ID", _sendable(self.header)))
         params = {"lastEventId": self.query} if self.query is not None else None
-        async with http.stream("GET", path, headers=headers, params=params) as answer:
+        url = url_of(path)
+        async with http.stream("GET", url, headers=headers, params=params) as answer:
             self._respond(answer)
             source = EventSource(self._tapped(answer))
             try:

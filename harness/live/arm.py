@@ -106,15 +106,16 @@ def _uvicorn(app: App | None, mutant: str) -> Start | None:
     """The command that runs an application which has no command of its own."""
     if app is None:
         return None
-    host = ("--host", "{host}", "--port", "{port}", "--log-level", "warning")
-    factory = ("--factory",) if app.factory else ()
-    graceful = (
-        ()
-        if app.graceful_s is None
-        else ("--timeout-graceful-shutdown", str(app.graceful_s))
-    )
+    command = ["{python}", "-m", "uvicorn", app.app, "--log-level", "warning"]
+    command += ["--host", "{host}", "--port", "{port}"]
+    if app.factory:
+        command += ["--factory"]
+    if app.folder:
+        command += ["--app-dir", app.folder]
+    if app.graceful_s is not None:
+        command += ["--timeout-graceful-shutdown", str(app.graceful_s)]
     return Start(
-        command=("{python}", "-m", "uvicorn", app.app, *host, *factory, *graceful),
+        command=tuple(command),
         env=app.env | (app.mutant if mutant else {}),
         ready_within_s=app.ready_within_s,
         stop_within_s=app.stop_within_s,

@@ -13,7 +13,7 @@ from harness.link import DirectLink, FaultyLink
 from harness.sim.connection import Connection
 from harness.sim.life import LIFE, Life
 from harness.sim.loop import SimLoop
-from harness.sim.wire import Shape
+from harness.sim.wire import PLAIN, Shape
 
 HOST = "127.0.0.1"
 LATENCY_S = (0.0001, 0.001)
@@ -222,6 +222,8 @@ class HungUp(httpcore.AsyncNetworkStream):
 
 def shapes(faults: list[Fault]) -> tuple[Shape, Shape]:
     """What these faults together do to the way down and the way up."""
+    if not faults:
+        return PLAIN, PLAIN
     kinds = {fault.kind for fault in faults}
     rates = [fault.kilobytes_per_s for fault in faults if fault.kilobytes_per_s]
     slices = [fault.slice_bytes for fault in faults if fault.slice_bytes]

@@ -130,9 +130,9 @@ class SimServer:
     async def aclose(self) -> None:
         """End it; raises `CouldNotRun` when it did what cannot be simulated."""
         self._living = False
+        self._data.remove()  # before the end, which would keep a copy
         if self._life is not None:
             self._life.end(KILLED)
-        self._data.remove()
         if self._loop.trouble:
             raise CouldNotRun(self._loop.trouble)
 

@@ -1,0 +1,28 @@
+"""An application that knows nothing of us, under every scenario in virtual time."""
+
+from pathlib import Path
+
+import pytest
+
+from reports.result import Outcome, load
+from tests.hostile.driver import unbroken
+
+PLAIN = Path(__file__).with_name("plain") / "plain.toml"
+
+
+@pytest.mark.timeout(240)
+def test_it_is_blamed_for_what_it_does_wrong_and_for_nothing_else(
+    tmp_path: Path,
+) -> None:
+    done = unbroken("run", PLAIN, "--arm", "sim", cwd=tmp_path)
+    assert done.status == 1, done.text
+    cases = load(tmp_path / "unbroken-results" / "result.json").cases
+    outcomes = {one.scenario.partition("::")[2]: one.outcome for one in cases}
+    unusual = {k: v for k, v in outcomes.items() if v is not Outcome.PASSED}
+    assert unusual == {
+        "test_silent_connection_is_dropped": Outcome.FAILED,
+        # json.dumps escapes every character that would take several bytes.
+        "test_cut_at_every_kind_of_byte[inside-a-UTF-8-character]": (
+            Outcome.NOT_APPLICABLE
+        ),
+    }
