@@ -66,6 +66,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.sim", "harness.arm", "harness.client", "harness.core", "httpx",
     ),
     "harness.live.toxiproxy": ("harness.core", "requests", "toxiproxy"),
+    **dict.fromkeys(
+        ("harness.live.postgres_server", "harness.live.postgres_storage"),
+        ("harness.live", "harness.core", "psutil", "psycopg"),
+    ),
     "harness.chaos.trial": (
         "harness.case", "harness.chaos", "harness.checkers", "harness.core",
         "harness.world",

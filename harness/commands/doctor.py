@@ -12,6 +12,7 @@ import msgspec
 
 from harness.core.errors import HarnessError
 from harness.live.ports import lease_port
+from harness.live.postgres_server import PostgresServer
 from harness.live.recipes import RecipeResult, self_test
 from harness.live.toxiproxy_binary import find_or_build
 from harness.live.toxiproxy_server import ToxiproxyServer
@@ -20,12 +21,16 @@ BROKEN = 3
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One part: what was found, and the way out when it is broken."""
+    """One part: what was found, and the way out when it is broken.
+
+    Without an `optional` one some targets cannot be run, the others can.
+    """
 
     part: str
     ok: bool
     found: str
     mend: str = ""
+    optional: bool = False
 
 
 def doctor(*, as_json: bool) -> int:
@@ -37,11 +42,12 @@ def doctor(*, as_json: bool) -> int:
             click.echo(_line(check))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(checks), indent=1).decode())
-    return 0 if all(check.ok for check in checks) else BROKEN
+    fit = all(check.ok or check.optional for check in checks)
+    return 0 if fit else BROKEN
 
 
 def _line(check: Check) -> str:
-    state = "ok    " if check.ok else "broken"
+    state = "ok    " if check.ok else "absent" if check.optional else "broken"
     mend = f"\n        {check.mend}" if check.mend and not check.ok else ""
     return f"{state}  {check.part}: {check.found}{mend}"
 
@@ -56,6 +62,7 @@ def _checks() -> Iterator[Check]:
     yield _ports()
     yield _write_access()
     yield from _toxiproxy()
+    yield _postgres()
 
 
 def _ports() -> Check:
@@ -81,6 +88,24 @@ def _write_access() -> Check:
             found=f"{folder}: {error.strerror}",
             mend="run it elsewhere, or choose a folder with --out",
         )
+
+
+def _postgres() -> Check:
+    """Only targets that keep their messages there need it."""
+    part = "PostgreSQL, for targets that ask for it"
+    try:
+        found = asyncio.run(_postgres_runs())
+    except HarnessError as error:
+        mend = "needed only by targets with [storage] postgres; see the message"
+        return Check(part=part, ok=False, optional=True, found=str(error), mend=mend)
+    return Check(part=part, ok=True, found=found)
+
+
+async def _postgres_runs() -> str:
+    with tempfile.TemporaryDirectory(prefix="unbroken-doctor-") as folder:
+        server = await PostgresServer.start(Path(folder) / "postgres.log")
+        await server.stop()
+    return f"version {server.version}"
 
 
 def _toxiproxy() -> Iterator[Check]:
