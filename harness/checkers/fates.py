@@ -46,6 +46,8 @@ def _fate(
     due = sighted.whole or call.invoke.t_s > newest_s
     gone = any(one.invoke.t_s <= sighted.at_s for one in saga.deletes)
     if saga.ident in sighted.texts:
+        if call.status >= 500 and call in case.told:
+            yield HELD
         yield from _changes(case, saga, old, sighted)
     elif call in case.told and not call.ok and due and not gone:
         sentence = (

@@ -13,6 +13,7 @@ from reference_server.mutants import (  # noqa: F401 - importing them fills REGI
     init,
     load,
     ping,
+    refusal,
     reset,
     resume,
     stream,
