@@ -72,6 +72,14 @@ class Faults:
             if span.fault.kind in BARRING and span.call.ok and span.held_s < inf
         ]
 
+    def stores(self, from_s: float, to_s: float) -> bool:
+        """Whether no fault of the storage came between two times."""
+        return not any(
+            span.from_s <= to_s and from_s <= span.to_s + HEAL_S
+            for span in self.spans
+            if span.fault.kind in OF_STORAGE
+        )
+
     def running(self, from_s: float, to_s: float) -> bool:
         """Whether the server was not held still between two times."""
         return all(to_s < a or from_s > b for a, b in self.pauses)
