@@ -209,10 +209,23 @@ def replay(**options: Any) -> None:
 @main.command("list")
 @click.option("-k", "keyword", metavar="EXPR", help="Only matching scenarios.")
 @click.option("--requirement", metavar="ID|PATTERN", help="Only what judges it.")
-def list_(**options: Any) -> None:
+@click.option(
+    "--coverage",
+    is_flag=True,
+    help="Requirements against scenarios, arms and the reference server's mutants.",
+)
+@click.option(
+    "--markdown", is_flag=True, help="With --coverage: docs/requirements.md as text."
+)
+def list_(*, coverage: bool, markdown: bool, **options: Any) -> None:
     """List scenarios and requirements: what is judged by what."""
+    from harness.commands.coverage import coverage as matrix
     from harness.commands.listing import listing as command
 
+    if markdown and not coverage:
+        raise click.UsageError("--markdown is of --coverage.")
+    if coverage:
+        _exit(lambda: matrix(markdown=markdown))
     _exit(lambda: command(**options))
 
 

@@ -1,5 +1,6 @@
 """The middleboxes of a case: who is behind each, and the faults that are theirs."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -86,5 +87,4 @@ class Middleboxes:
         try:
             self.check()
         finally:
-            for one in self._open:
-                await one.aclose()
+            await asyncio.gather(*(one.aclose() for one in self._open))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # heavy, and not needed by a run without scenarios
 session_key = pytest.StashKey["Session"]()
 result_key = pytest.StashKey[CaseResult]()
 
-MUTANT, PROFILE, PROFILES = "mutant", "profile", "profiles"
+MUTANT, PROFILE, PROFILES, ARMS = "mutant", "profile", "profiles", "arms"
 profiles_key = pytest.StashKey[tuple[str, ...]]()
 
 
@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the mark that makes a test a scenario; refuse what cannot be run."""
     config.addinivalue_line(
-        "markers", "judges(*requirements, profiles): what a scenario must exercise"
+        "markers", "judges(*requirements, profiles, arms): what a case must exercise"
     )
     config.addinivalue_line("markers", "nightly: runs only when asked to; takes long")
     if options.is_asked(config):
@@ -58,6 +58,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if mark is None:
         return
     asked = [one for one in _profiles(metafunc.config) if one in mark.kwargs[PROFILES]]
+    if options.arm_of(metafunc.config) not in mark.kwargs[ARMS]:
+        asked = []
     cases = [(one, "") for one in asked]
     mutants = options.mutants_of(metafunc.config)
     for mutant in mutants or ():

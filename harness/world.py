@@ -458,6 +458,10 @@ class World:
         """Let time itself do the work: for requirements that speak of durations."""
         await asyncio.sleep(seconds)
 
+    async def outlasts(self, seconds: float) -> None:
+        """Let so much time go by that nobody can doubt it, however late all runs."""
+        await self._waiter.outlasts(seconds)
+
     def converged(self) -> bool:
         """Whether the witnesses saw every write, and all clients show what they do."""
         return (

@@ -18,7 +18,7 @@ from reference_server.changes import Change
 from reference_server.core.validation import Refused
 from reference_server.database import StoreUnavailableError
 
-TURN_TIMEOUT_S = 5.0
+TURN_TIMEOUT_S = 10.0
 SETTLE_EVERY_S = 0.2
 
 Made = TypeVar("Made")
@@ -34,12 +34,18 @@ class Writes:
         self._debt: Debt | None = load
         self._owing = asyncio.Event()
         self._owing.set()
+        self._unpaid_s = 0.0
         self._closed = False
 
     @property
     def is_settled(self) -> bool:
         """Caches and database are known to agree."""
         return self._debt is None
+
+    @property
+    def is_idle(self) -> bool:
+        """And they do now: nothing is committed that is not applied."""
+        return self.is_settled and not self._lock.locked()
 
     async def run(self, step: Callable[[], Awaitable[Answer]]) -> Answer:
         """Carry out `step` when its turn comes.
@@ -54,11 +60,18 @@ class Writes:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """No write is under way and no debt is open; 503 when that takes too long."""
+        """No write is under way and no debt is open; 503 when that takes too long.
+
+        Who has waited while the debt could not be paid does not try again: else a
+        queue of writers would wait for a silent database one after the other.
+        """
+        came_s = _now_s()
         await self._acquire()
         try:
             if self._closed:
                 raise Refused(503, "closing", "the server is going down")
+            if came_s < self._unpaid_s and not self.is_settled:
+                raise StoreUnavailableError("it could not be asked a moment ago")
             await self.settle()
             yield
         finally:
@@ -91,7 +104,11 @@ class Writes:
         """Pay the debt; within a turn."""
         if self._debt is None:
             return
-        await self._debt()
+        try:
+            await self._debt()
+        except StoreUnavailableError:
+            self._unpaid_s = _now_s()
+            raise
         self._debt = None
         self._owing.clear()
 
@@ -113,3 +130,7 @@ class Writes:
         self._closed = True
         async with self._lock:
             pass
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

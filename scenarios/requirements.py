@@ -437,13 +437,15 @@ def profiles_of(slugs: Iterable[str]) -> tuple[Profile, ...]:
 
 
 def judges(
-    *slugs: str, profiles: tuple[Profile, ...] | None = None
+    *slugs: str,
+    profiles: tuple[Profile, ...] | None = None,
+    arms: tuple[str, ...] = ("sim", "live"),
 ) -> Callable[[Any], Any]:
     """Mark a scenario with the requirements that it must exercise.
 
-    It runs in each profile that has all of them, or in the `profiles` named. Each
-    requirement that the profile has must be exercised by the case's history, or its
-    verdict there is unknown.
+    It runs in each profile that has all of them, or in the `profiles` named, on every
+    arm unless some are named. Each requirement that the profile has must be exercised
+    by the case's history, or its verdict there is unknown.
     """
     unknown = [slug for slug in slugs if slug not in REQUIREMENTS]
     if unknown or not slugs:
@@ -458,4 +460,4 @@ def judges(
         raise ValueError(
             f"judges{slugs!r}: nothing to judge in {idle or 'any profile'}"
         )
-    return pytest.mark.judges(*slugs, profiles=chosen)
+    return pytest.mark.judges(*slugs, profiles=chosen, arms=arms)

@@ -23,7 +23,13 @@ async def test_server_down_for_long(world: World, how: How) -> None:
     await world.seen(await world.write(), alice, bob)
 
 
-@judges("converge", "event/no-loss", "event/no-duplicate", profiles=NAIVE)
+@judges(
+    "converge",
+    "event/no-loss",
+    "event/no-duplicate",
+    "reset/fresh-never",
+    profiles=NAIVE,
+)
 async def test_clients_start_anew_while_others_write(world: World) -> None:
     """Snapshot and stream of a fresh start fit together, whatever is written."""
     alice = await world.client("alice")

@@ -9,7 +9,6 @@ from harness.core.nginx import HttpVersion, Nginx
 from harness.world import World
 from scenarios.requirements import judges
 
-DELIVERY = ("event/no-loss", "event/no-duplicate", "event/order", "converge")
 SPARE_S = 1.0
 """Nginx waits so much longer than a keep-alive may take, where idling is short."""
 
@@ -43,7 +42,7 @@ async def test_quiet_minute_behind_nginx(world: World) -> None:
     await world.seen(await world.write(), alice)
 
 
-@judges(*DELIVERY, "resume/within-log")
+@judges("resume/within-log", "event/no-loss")
 async def test_closed_lid_before_nginx(world: World) -> None:
     """Cursor and replay pass through nginx as they are."""
     alice = await behind(world, Nginx())
@@ -53,7 +52,7 @@ async def test_closed_lid_before_nginx(world: World) -> None:
     await world.seen(await world.write(), alice)
 
 
-@judges(*DELIVERY, "resume/no-needless-reset")
+@judges("resume/no-needless-reset", "event/no-loss", "event/order")
 async def test_nginx_reloads_under_streams(world: World) -> None:
     """The old worker keeps its streams until its time is up; nothing is lost."""
     nginx = await world.middlebox(Nginx(shutdown_timeout_s=1.0))
@@ -68,7 +67,7 @@ async def test_nginx_reloads_under_streams(world: World) -> None:
     await world.seen(await world.write(), alice, bob)
 
 
-@judges(*DELIVERY, "resume/no-needless-reset")
+@judges("resume/no-needless-reset", "event/no-loss")
 async def test_nginx_itself_restarts(world: World) -> None:
     """Streams lost with nginx are resumed through the next one."""
     nginx = await world.middlebox(Nginx())
@@ -80,7 +79,7 @@ async def test_nginx_itself_restarts(world: World) -> None:
 
 
 @pytest.mark.parametrize("upstream_http", list(HttpVersion))
-@judges("reset/restart", "reset/once", "converge")
+@judges("reset/restart", "reset/once")
 async def test_server_restarts_behind_nginx(
     world: World, upstream_http: HttpVersion
 ) -> None:

@@ -45,7 +45,7 @@ async def test_pruned_after_the_retention(world: World) -> None:
     await world.seen(await world.write(), alice)
     async with world.away(alice):
         await world.write_many(2)
-        await world.passes(swept_s(world))
+        await world.outlasts(swept_s(world))
         async with world.writing(5, writers=1):
             await world.probe(header=alice.cursor)
     await world.live(alice)
@@ -74,7 +74,7 @@ async def test_pruned_up_to_the_cursor(world: World) -> None:
         async with world.away(bob):
             await world.passes(between_s)
             await world.write()
-            await world.passes(swept_s(world) - between_s)
+            await world.outlasts(swept_s(world) - between_s)
     await world.live(alice, bob)
     await world.seen(await world.write(), alice, bob)
 
@@ -86,7 +86,7 @@ async def test_record_made_anew_with_the_same_numbers(world: World) -> None:
     await world.write_many(2)
     await world.seen(await world.write(), alice)
     async with world.away(alice):
-        await world.passes(swept_s(world))
+        await world.outlasts(swept_s(world))
         await world.write_many(5)
     await world.live(alice)
     await world.seen(await world.write(), alice)
@@ -101,9 +101,9 @@ async def test_opening_a_stream_makes_no_record(world: World, start: Start) -> N
         await world.write()
     await world.live(alice)
     await world.seen(await world.write(), alice)
-    await world.passes(swept_s(world))
+    await world.outlasts(swept_s(world))
     bob = await world.client("bob", start=start)
-    await world.passes(swept_s(world))
+    await world.outlasts(swept_s(world))
     async with world.away(bob):
         await world.write()
     await world.live(alice, bob)
@@ -115,7 +115,7 @@ async def test_messages_older_than_the_record_change(world: World) -> None:
     """What left the record is still in the chat: changes of it make events."""
     alice = await world.client("alice")
     first, second = await world.write(), await world.write()
-    await world.passes(swept_s(world))
+    await world.outlasts(swept_s(world))
     await world.seen(await world.update(first.id), alice)
     await world.delete(second.id)
     await world.seen(await world.write(), alice)

@@ -169,7 +169,11 @@ def _anew(case: Case) -> Iterator[Look]:
 
 
 def _renamed(old: LifeModel, model: LifeModel) -> Iterator[Look]:
+    """Where deletes made room for all that was pushed out, ids may be as before."""
+    pushed = {text for _, _, text in old.pushed}
     for look in model.looks:
+        if pushed <= {text for _, text in look.snapshot.texts}:
+            continue
         pairs = []
         for message in look.snapshot.messages:
             nonce = value_of(message).get("nonce")

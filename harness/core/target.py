@@ -40,6 +40,7 @@ PLACEHOLDERS = (
     "data",
     "host",
     "mutant",
+    "profile",
     "operator_token",
     "postgres",
 )
@@ -193,10 +194,10 @@ def placeholders(limits: Limits) -> dict[str, Any]:
 def values_of(target: Target, profile: str) -> dict[str, Any]:
     """What the target declares as placeholder values, for a run of one profile.
 
-    One process may serve several profiles: what this one does not declare comes from
+    A process may serve all profiles at once: what this one does not declare comes from
     the others.
     """
-    values: dict[str, Any] = {"operator_token": ""}
+    values: dict[str, Any] = {"operator_token": "", "profile": profile}
     for profiled in (*target.profiles.values(), target.profiles[profile]):
         values |= placeholders(profiled.limits)
         if profiled.operator_token:

@@ -233,8 +233,6 @@ def history_cursor_too_new(parts: Components) -> Components:
         async def snapshot(self, uid: str) -> Json:
             page = await self.chat.page(uid, None)
             await asyncio.sleep(CURSOR_DELAY_S)
-            record = self.records.get(uid)
-            cursor = {} if record is None else {"cursor": record.log.cursor}
-            return page.wire() | cursor
+            return page.wire() | self.position(uid)
 
     return replace(parts, private=Torn)

@@ -23,6 +23,8 @@ from reference_server.web import answer, message_id, no_content, read_body, rout
 if TYPE_CHECKING:
     from reference_server.components import Components
 
+SNAPSHOT_TRIES = 3
+
 
 class Private:
     """Personal chats, each with an event log bounded by age.
@@ -89,12 +91,25 @@ class Private:
                 del self.records[uid]
 
     async def snapshot(self, uid: str) -> Json:
-        """The newest page, in a turn of its own: data and cursor are of one moment."""
-        async with self.chat.writes.turn():
+        """The newest page and a cursor of the same moment.
+
+        That is given when nothing was written meanwhile. Where that is rare the page
+        is read in a turn of its own, which everybody else waits for.
+        """
+        writes = self.chat.writes
+        for _ in range(SNAPSHOT_TRIES):
+            position = self.position(uid)
             page = await self.chat.page(uid, None)
-            record = self.records.get(uid)
-        cursor = {} if record is None else {"cursor": record.log.cursor}
-        return page.wire() | cursor
+            if writes.is_idle and position == self.position(uid):
+                return page.wire() | position
+        async with writes.turn():
+            page = await self.chat.page(uid, None)
+            return page.wire() | self.position(uid)
+
+    def position(self, uid: str) -> Json:
+        """The cursor of now; without a record there is none."""
+        record = self.records.get(uid)
+        return {} if record is None else {"cursor": record.log.cursor}
 
     def open_stream(self, uid: str, cursor: str | None) -> EventStream:
         """private/record-at-first-event: a stream looks for a record and makes none."""

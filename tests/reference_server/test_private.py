@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from reference_server.profiles import private
 from tests.reference_server.driver import Stream, running
 
 pytestmark = pytest.mark.anyio
@@ -188,8 +189,12 @@ async def test_sweep_runs_by_itself(tmp_path: Path) -> None:
                 await asyncio.sleep(0.01)
 
 
-async def test_snapshot_is_of_one_moment(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tries", [0, 3])
+async def test_snapshot_is_of_one_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tries: int
+) -> None:
     """The page and its cursor: as many messages as events, however fast they come."""
+    monkeypatch.setattr(private, "SNAPSHOT_TRIES", tries)
     async with running(tmp_path) as server:
         ann = server.user("ann")
         await ann.hear()

@@ -208,6 +208,27 @@ async def test_turn_does_not_take_for_ever(monkeypatch: pytest.MonkeyPatch) -> N
     await queue.open()
 
 
+async def test_who_waited_for_a_silent_database_is_told_at_once() -> None:
+    """Ten writers wait for the database as long as one does, not ten times as long."""
+    asked = 0
+
+    async def debt() -> None:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.05)
+        raise StoreUnavailableError("silent")
+
+    queue = Writes(debt)
+    results = await asyncio.gather(
+        *(queue.open() for _ in range(10)), return_exceptions=True
+    )
+    assert all(isinstance(each, StoreUnavailableError) for each in results)
+    assert asked == 1
+    with pytest.raises(StoreUnavailableError):
+        await queue.open()
+    assert asked == 2
+
+
 async def test_closed_queue_refuses() -> None:
     queue = Writes(nothing)
     await queue.close()
