@@ -94,7 +94,7 @@ async def test_what_was_refused_is_not_there_after_a_kill(world: World) -> None:
 
 
 @pytest.mark.parametrize("fate", list(Fate))
-@judges("write/before-broadcast", "write/durable", "converge")
+@judges("write/before-broadcast", "write/durable", "history/pages", "converge")
 async def test_cut_in_mid_commit(world: World, fate: Fate) -> None:
     """Nobody is told whether the commit stands; what clients are told is so."""
     alice = await world.client("alice")
