@@ -7,7 +7,7 @@ import pytest
 from harness.arm import How
 from harness.core.fault import Fate
 from harness.world import World
-from scenarios.requirements import LOG, RESETTING, judges
+from scenarios.requirements import ALL, LOG, RESETTING, judges
 
 SLOW_S = 0.4
 """Long enough to be seen, and far below any patience with a lock."""
@@ -121,7 +121,10 @@ async def test_what_was_refused_is_not_there_after_a_kill(world: World) -> None:
 
 
 @pytest.mark.parametrize("fate", list(Fate))
-@judges("write/before-broadcast", "write/durable", "converge")
+@judges(
+    *("write/before-broadcast", "write/durable", "history/pages", "converge"),
+    profiles=ALL,
+)
 async def test_cut_in_mid_commit(world: World, fate: Fate) -> None:
     """Nobody is told whether the commit stands; what clients are told is so."""
     alice = await world.client("alice")

@@ -44,8 +44,8 @@ class SqliteLock:
         self._index = -1
         self._header = b""
         try:
+            self._connection.execute("SELECT 1 FROM sqlite_master").fetchall()
             if self._has_log:
-                self._connection.execute("SELECT 1 FROM sqlite_master").fetchall()
                 self._index = os.open(f"{path}-shm", os.O_RDWR)
             self._connection.execute("PRAGMA busy_timeout = 0")
         except BaseException:

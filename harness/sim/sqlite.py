@@ -1,24 +1,19 @@
-"""SQLite as the target's process finds it: as it is, but for a fault of the storage.
+"""SQLite as the target finds it: as it is, but for what the disk below suffers from.
 
-`sqlite3.connect` gives the target connections of a class that asks before each
-statement whether the storage refuses it or lets it wait. A refusal comes after the
-connection's own busy timeout, in virtual time, with the error that SQLite has for it;
-the calls are made in one step, so what has begun to wait is not let in earlier.
+`sqlite3.connect` gives the target connections of a class that asks the disk before each
+statement, and whose cursors do.
 """
 
 import contextlib
 import os
-import re
 import sqlite3
-import time
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import unquote, urlsplit
-from weakref import WeakSet
 
-from harness.core.fault import Fault, FaultKind
+from harness.sim.disk import WRITING, Disk
 from harness.sim.life import LIFE
 
 _real_connect = sqlite3.connect
@@ -26,96 +21,19 @@ _real_connect = sqlite3.connect
 _FACTORY = 5
 """Place of `factory` among the arguments of `sqlite3.connect`."""
 
-_UNTOUCHING = re.compile(
-    r"\s*(begin(\s+deferred)?(\s+transaction)?\s*;?\s*$|rollback|savepoint|release|"
-    r"pragma\s+(busy_timeout|synchronous|foreign_keys|cache_size|temp_store)\b)",
-    re.IGNORECASE,
-)
-"""Statements for which SQLite does not look at the file."""
 
-_WRITING = re.compile(
-    r"\s*(insert|update|delete|replace|create|drop|alter|vacuum|reindex|"
-    r"with\b.*\b(insert|update|delete|replace))\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_COMMITTING = re.compile(r"\s*(commit|end)\b", re.IGNORECASE)
-
-
-class Disk:
-    """Where the target's database lies: `fault` is what it suffers from now."""
-
-    current: "Disk | None" = None
-
-    def __init__(self) -> None:
-        self.path = ""
-        self.fault: Fault | None = None
-        self._connections: WeakSet[Any] = WeakSet()
-
-    @contextlib.contextmanager
-    def kept(self) -> Iterator[None]:
-        """Meanwhile the target's connections are this disk's."""
-        Disk.current = self
-        with (
-            patch.object(sqlite3, "connect", connect),
-            patch.object(sqlite3.dbapi2, "connect", connect),
-        ):
-            try:
-                yield
-            finally:
-                Disk.current = None
-
-    def add(self, connection: Any) -> None:
-        """A connection that the target has opened."""
-        self._connections.add(connection)
-
-    def busy(self) -> bool:
-        """Whether a transaction of a running life is open on the file."""
-        return any(one.is_busy() for one in self._connections if self._is_hit(one))
-
-    def before(self, connection: Any, sql: str) -> None:
-        """Refuse a statement, let it wait, or do nothing to it."""
-        if self.fault is None or not self._is_hit(connection):
-            return
-        match self.fault.kind:
-            case FaultKind.STORAGE_AWAY if not _UNTOUCHING.match(sql):
-                time.sleep(connection.patience_s())
-                raise _error("database is locked", "SQLITE_BUSY")
-            case FaultKind.STORAGE_SLOW if not _UNTOUCHING.match(sql):
-                _wait(connection, self.fault.delay_ms / 1_000)
-            case FaultKind.STORAGE_FULL if _commits(connection, sql):
-                connection.give_up()
-                raise _error("database or disk is full", "SQLITE_FULL")
-
-    def _is_hit(self, connection: Any) -> bool:
-        return bool(connection.file) and connection.file == os.path.realpath(self.path)
-
-
-def _wait(connection: Any, seconds: float) -> None:
-    """A transaction waits for its lock, once; not longer than it has patience for."""
-    if connection.in_transaction:
-        return
-    patience_s = connection.patience_s()
-    time.sleep(min(seconds, patience_s))
-    if patience_s < seconds:
-        raise _error("database is locked", "SQLITE_BUSY")
-
-
-def _commits(connection: Any, sql: str) -> bool:
-    """Whether a statement would bring something new to the disk."""
-    if _COMMITTING.match(sql):
-        return bool(connection.has_written)
-    if not _WRITING.match(sql):
-        return False
-    is_change = re.match(r"\s*(create|drop|alter|vacuum|reindex)", sql, re.IGNORECASE)
-    alone = connection.isolation_level is None or is_change
-    return bool(alone) and not connection.in_transaction
-
-
-def _error(text: str, name: str) -> sqlite3.OperationalError:
-    error = sqlite3.OperationalError(text)
-    error.sqlite_errorname = name
-    error.sqlite_errorcode = getattr(sqlite3, name)
-    return error
+@contextlib.contextmanager
+def lying_on(disk: Disk) -> Iterator[None]:
+    """Meanwhile the databases that the target opens lie on this disk."""
+    Disk.current = disk
+    with (
+        patch.object(sqlite3, "connect", connect),
+        patch.object(sqlite3.dbapi2, "connect", connect),
+    ):
+        try:
+            yield
+        finally:
+            Disk.current = None
 
 
 def connect(database: Any, *args: Any, **options: Any) -> Any:
@@ -158,15 +76,17 @@ class SufferingCursor(sqlite3.Cursor):
         return super().executemany(sql, *args)
 
     def executescript(self, sql: str) -> Any:
-        """Many statements; they are asked for as one."""
-        _ask(self.connection, sql)
+        """Many statements, each a transaction of its own."""
+        for one in filter(str.strip, sql.split(";")):
+            _ask(self.connection, one, alone=True)
         return super().executescript(sql)
 
 
-def _ask(connection: Any, sql: str) -> None:
+def _ask(connection: Any, sql: str, *, alone: bool = False) -> None:
+    """A statement that is `alone` is no part of a transaction."""
     if Disk.current is not None:
-        Disk.current.before(connection, sql)
-    connection.has_written = connection.has_written or bool(_WRITING.match(sql))
+        Disk.current.before(connection, sql, alone=alone)
+    connection.has_written = connection.has_written or bool(WRITING.match(sql))
 
 
 class SufferingConnection(sqlite3.Connection):
@@ -182,6 +102,18 @@ class SufferingConnection(sqlite3.Connection):
     def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
         """A cursor that asks the disk."""
         return super().cursor(_suffering_cursor(factory))
+
+    def execute(self, sql: str, *args: Any) -> Any:
+        """By such a cursor: sqlite3 itself makes one past the method above."""
+        return self.cursor().execute(sql, *args)
+
+    def executemany(self, sql: str, *args: Any) -> Any:
+        """As above."""
+        return self.cursor().executemany(sql, *args)
+
+    def executescript(self, sql: str) -> Any:
+        """As above."""
+        return self.cursor().executescript(sql)
 
     def commit(self) -> None:
         """Ask, then commit."""

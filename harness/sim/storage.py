@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from harness.core.errors import CouldNotRun
 from harness.core.fault import Fault, FaultKind
-from harness.sim.sqlite import Disk
+from harness.sim.disk import Disk
 
 POLL_S = 0.001
 CALM_S = 5.0

@@ -2,11 +2,15 @@
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -194,6 +198,49 @@ async def test_database_without_a_table(tmp_path: Path) -> None:
         with pytest.raises(CouldNotRun, match="has made no table"):
             await target.storage.begin(storage_full(), lambda: None)
         await target.storage.end(storage_full())
+
+
+HARNESS = """
+import asyncio, sys
+from pathlib import Path
+from harness.live.postgres_server import PostgresServer
+async def main():
+    server = await PostgresServer.start(Path(sys.argv[1]))
+    async with await server.admin() as admin:
+        print(server._popen.pid, flush=True)
+        await admin.execute("SELECT pg_sleep(600)")
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_of_a_killed_harness_runs_on(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """Its folder stays, until another harness finds it."""
+    command = [sys.executable, "-c", HARNESS, str(tmp_path / "postgres.log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as harness:
+        assert harness.stdout is not None
+        server = harness.stdout.readline().strip()
+        children = psutil.Process(int(server)).children(recursive=True)
+        assert len(children) > 3
+        harness.send_signal(number)
+    gone, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+    assert len(gone) == len(children)
+    assert not psutil.pid_exists(int(server)) or not _command(server)
+    (left_over,) = Path("/tmp").glob(f"{PREFIX}{harness.pid}-*")
+    segment = (left_over / "data" / "postmaster.pid").read_text().split()[-2]
+    assert segment in segments()
+    _sweep(Path("/tmp"))
+    assert not left_over.exists()
+    assert segment not in segments()
+
+
+def segments() -> list[str]:
+    """Ids of the machine's System V shared memory."""
+    lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    return [line.split()[1] for line in lines]
 
 
 def test_postgres_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
