@@ -4,12 +4,13 @@ Everything else - clients, witness, writers, waits, confirmed faults, the histor
 is the same code on every arm.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
 import httpcore
 
-from harness.core.fault import Close, Fault
+from harness.core.fault import Close, Fault, FaultKind
 from harness.core.nginx import Nginx
 
 
@@ -95,3 +96,21 @@ class Server(Protocol):
 
     async def aclose(self) -> None:
         """End whatever of it is ours and still runs; the case is over."""
+
+
+class Storage(Protocol):
+    """What lies between the target and its database; one fault at a time."""
+
+    @property
+    def kinds(self) -> frozenset[FaultKind]:
+        """The faults that this arm has for this kind of database."""
+
+    async def begin(self, fault: Fault, held: Callable[[], object]) -> None:
+        """Begin a fault; `held` is called when it surely holds.
+
+        A cut commit is armed only: `held` comes when one was caught and is cut.
+        Raises `CouldNotRun` when it cannot be brought about.
+        """
+
+    async def end(self, fault: Fault) -> None:
+        """End it: the database is as it was, or the target finds it so again."""

@@ -15,15 +15,20 @@ from harness.core.history import (
     Closed,
     CloseKind,
     F,
+    Fail,
     Frame,
+    Hold,
     Info,
     Invoke,
     Life,
     LifePhase,
+    Ok,
     Opened,
     is_witness,
 )
 from harness.event import Event, event_of
+
+WRITES = (F.CREATE, F.UPDATE, F.DELETE)
 
 MARGIN_S = 0.02
 """Bytes seen by the witness this soon may still have been on their way."""
@@ -262,6 +267,61 @@ def _told_of(broken: list[tuple[str, CloseKind, float]]) -> str:
     return "; ".join(f"{who}: {kind} after {s:.3f} s" for who, kind, s in broken)
 
 
+def _barred(seen: Evidence) -> str:
+    """Storage away or full: writes were refused, or never answered, while it held."""
+    told = {
+        record.call: f"status {record.answer.status}" if record.answer else "no answer"
+        for record in seen.after()
+        if isinstance(record, Info | Fail)
+    }
+    unless = {  # what is refused for its own sake says nothing of the storage
+        record.call for record in seen.after() if isinstance(record, Fail)
+    }
+    refused = [
+        told[write.n]
+        for write in _writes_under(seen)
+        if write.n in told and (write.f is F.CREATE or write.n not in unless)
+    ]
+    return f"{len(refused)} writes not carried out ({refused[0]})" if refused else ""
+
+
+def _writes_under(seen: Evidence) -> Iterator[Invoke]:
+    """Writes that began while a fault of the storage held."""
+    holds = False
+    for record in seen.after():
+        if isinstance(record, Hold):
+            holds = not record.ends
+        elif isinstance(record, Invoke) and record.f in WRITES and holds:
+            yield record
+
+
+def _slowed(seen: Evidence) -> str:
+    """Storage slow: a write took as long as it had to wait."""
+    begun = {write.n: write.t_s for write in _writes_under(seen)}
+    took = [
+        record.t_s - begun[record.call]
+        for record in seen.after()
+        if isinstance(record, Ok | Info) and record.call in begun
+    ]
+    least = seen.fault.delay_ms / 1_000 * 0.5
+    worst = max(took, default=0.0)
+    return f"a write took {worst:.3f} s" if worst >= least else ""
+
+
+def _commit_cut(seen: Evidence) -> str:
+    """A write was under way when its commit was caught and cut."""
+    held = next((r for r in seen.after() if isinstance(r, Hold) and not r.ends), None)
+    if held is None:
+        return ""
+    done = {r.call: r.n for r in seen.after() if isinstance(r, Ok | Info)}
+    writes = [
+        r
+        for r in seen.after()
+        if isinstance(r, Invoke) and r.f in WRITES and r.n < held.n < done.get(r.n, 0)
+    ]
+    return f"the commit of 1 of {len(writes)} writes was cut" if writes else ""
+
+
 _EFFECTS = {
     FaultKind.CUT: _cut,
     FaultKind.LATENCY: _late,
@@ -278,4 +338,8 @@ _EFFECTS = {
     FaultKind.PAUSE: _paused,
     FaultKind.MIDDLEBOX_RELOAD: _reloaded,
     FaultKind.MIDDLEBOX_RESTART: _restarted,
+    FaultKind.STORAGE_AWAY: _barred,
+    FaultKind.STORAGE_SLOW: _slowed,
+    FaultKind.STORAGE_FULL: _barred,
+    FaultKind.COMMIT_CUT: _commit_cut,
 }

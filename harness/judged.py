@@ -13,9 +13,10 @@ from harness.arms import make_arm
 from harness.case import Arm, Case, run_case
 from harness.checkers import judge
 from harness.core.codec import load
+from harness.core.errors import NotApplicable
 from harness.core.verdict import Verdict
 from harness.options import Mutant, Settings
-from harness.world import NotApplicable, World
+from harness.world import World
 from reports.fold import case_result
 from reports.result import CaseResult, Outcome
 from scenarios.requirements import REQUIREMENTS

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from harness.arm import How, Link, Server
+from harness.arm import How, Link, Server, Storage
 from harness.core.errors import HarnessError, Unreached
 from harness.core.fault import Fault, FaultKind
-from harness.core.history import F, Info, Invoke, Ok
+from harness.core.history import F, Hold, Info, Invoke, Ok
 from harness.core.recorder import Recorder
 from harness.effects import observed
 
@@ -62,6 +62,23 @@ class Nemesis:
             yield
             effect = await self._observe(fault, since)
         finally:
+            self._complete(invoke, effect)
+
+    @asynccontextmanager
+    async def of_storage(self, storage: Storage, fault: Fault) -> AsyncIterator[None]:
+        """Keep a fault of the storage up around a block; see its effect, then end it.
+
+        From when to when it surely held is written down, for judgements rest on it.
+        """
+        invoke, since = self._invoke(fault)
+        try:
+            await storage.begin(fault, lambda: self._recorder.add(Hold, call=invoke.n))
+            yield
+            await self._observe(fault, since)
+        finally:  # it may have shown before the block broke off
+            effect = observed(fault, self._recorder.records, since)
+            self._recorder.add(Hold, call=invoke.n, ends=True)
+            await storage.end(fault)
             self._complete(invoke, effect)
 
     async def end_life(self, how: How) -> None:

@@ -14,7 +14,7 @@ WORLD = tuple(
     f"harness.{name}"
     for name in (
         "aim", "arm", "case", "effects", "event", "link", "middlebox", "nemesis",
-        "pace", "people", "reach", "sent", "waiter", "walk", "world",
+        "pace", "people", "reach", "sent", "storage", "waiter", "walk", "world",
     )
 )  # fmt: skip
 OURS = ("harness", "scenarios", "reports")
@@ -69,6 +69,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.sim", "harness.arm", "harness.client", "harness.core", "httpx",
     ),
     "harness.live.toxiproxy": ("harness.core", "requests", "toxiproxy"),
+    **dict.fromkeys(
+        ("harness.live.postgres_server", "harness.live.postgres_storage"),
+        ("harness.live", "harness.core", "psutil", "psycopg"),
+    ),
     "harness.chaos.trial": (
         "harness.case", "harness.chaos", "harness.checkers", "harness.core",
         "harness.world",

@@ -18,7 +18,7 @@ from harness.commands.folder import clear, prepare
 from harness.commands.listed import check_mutant
 from harness.commands.twice import check_repeatable, hashed_by, tell_differences
 from harness.core.errors import BadInput, CouldNotRun
-from harness.core.fault import FaultKind
+from harness.core.fault import OF_STORAGE, FaultKind
 from harness.core.requirement import Level
 from harness.core.schedule import case_name, encode_case
 from harness.core.target import load_target
@@ -124,8 +124,9 @@ class Hunt:
         if tally.edges and (verbose or not self.finds):
             edge_table(EDGES, tally.edges, tally.first_run, self._console)
             self._console.print()
-            faults, phases = [str(f) for f in FaultKind], [str(p) for p in Phase]
-            coverage_table(faults, phases, tally.covered, self._console)
+            # No schedule has faults of the storage; they meet no phase anyway.
+            faults = [str(one) for one in FaultKind if one not in OF_STORAGE]
+            coverage_table(faults, list(Phase), tally.covered, self._console)
         for find in self.finds:
             self._tell_find(find)
         for slug, count in tally.warned.items():

@@ -14,6 +14,7 @@ from harness.core.errors import CouldNotRun, HarnessError
 from harness.core.nginx import Nginx
 from harness.live.nginx import NginxBox
 from harness.live.ports import HOST, lease_port
+from harness.live.postgres_server import PostgresServer
 from harness.live.recipes import RecipeResult, self_test
 from harness.live.toxiproxy_binary import find_or_build
 from harness.live.toxiproxy_server import ToxiproxyServer
@@ -63,6 +64,7 @@ def _checks() -> Iterator[Check]:
     yield _write_access()
     yield from _toxiproxy()
     yield _nginx()
+    yield _postgres()
 
 
 def _ports() -> Check:
@@ -88,6 +90,24 @@ def _write_access() -> Check:
             found=f"{folder}: {error.strerror}",
             mend="run it elsewhere, or choose a folder with --out",
         )
+
+
+def _postgres() -> Check:
+    """Only targets that keep their messages there need it."""
+    part = "PostgreSQL, for targets that ask for it"
+    try:
+        found = asyncio.run(_postgres_runs())
+    except HarnessError as error:
+        mend = "needed only by targets with [storage] postgres; see the message"
+        return Check(part=part, ok=False, needed=False, found=str(error), mend=mend)
+    return Check(part=part, ok=True, found=found)
+
+
+async def _postgres_runs() -> str:
+    with tempfile.TemporaryDirectory(prefix="unbroken-doctor-") as folder:
+        server = await PostgresServer.start(Path(folder) / "postgres.log")
+        await server.stop()
+    return f"version {server.version}"
 
 
 def _toxiproxy() -> Iterator[Check]:

@@ -267,6 +267,17 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     value: Any = None
 
 
+class Hold(Record, frozen=True, kw_only=True, tag="hold"):
+    """A fault of the storage, begun by `call`, surely holds; or is about to let go.
+
+    What lies between the two is certain; a moment before the first and after the
+    second nobody knows. A cut commit holds from the moment of the cut.
+    """
+
+    call: int
+    ends: bool = False
+
+
 class View(Record, frozen=True, kw_only=True, tag="view"):
     """What a client shows, oldest first; written when a case ends."""
 
@@ -304,6 +315,7 @@ AnyRecord = (
     | Frame
     | Closed
     | Life
+    | Hold
     | View
     | Lag
     | Note

@@ -8,6 +8,7 @@ from typing import Any
 import httpcore
 
 from harness.arm import Box, Link
+from harness.core.errors import NotApplicable
 from harness.core.fault import REFUSING, Close, Fault, FaultKind
 from harness.core.nginx import Nginx
 from harness.link import DirectLink, FaultyLink
@@ -15,7 +16,6 @@ from harness.sim.connection import Connection
 from harness.sim.life import LIFE, Life
 from harness.sim.loop import SimLoop
 from harness.sim.wire import PLAIN, Shape
-from harness.world import NotApplicable
 
 HOST = "127.0.0.1"
 LATENCY_S = (0.0001, 0.001)

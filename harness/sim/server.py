@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -74,6 +75,11 @@ class SimServer:
     def up(self) -> bool:
         """Whether a life was started and has not ended."""
         return self._life is not None and not self._life.over
+
+    @property
+    def data(self) -> Path:
+        """The data folder of the running life."""
+        return self._data.path
 
     async def start(self, *, other_port: bool = False, empty: bool = False) -> None:
         """Start a life and wait until it is ready; see `LiveServer.start`."""

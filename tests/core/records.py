@@ -5,7 +5,7 @@ from typing import Any, get_args
 import msgspec
 from hypothesis import strategies as st
 
-from harness.core.fault import Aim, Close, Fault, FaultKind, When
+from harness.core.fault import Aim, Close, Fate, Fault, FaultKind, When
 from harness.core.history import (
     FORMAT,
     VERSION,
@@ -86,6 +86,7 @@ FAULTS = st.builds(
     delay_ms=COUNT,
     kilobytes_per_s=COUNT,
     slice_bytes=COUNT,
+    fate=optional(st.sampled_from(Fate)),
 )
 NGINX = st.builds(
     Nginx,

@@ -6,11 +6,14 @@ import msgspec
 
 from harness.core.history import (
     WITNESS,
+    Answer,
     AnyRecord,
     Behind,
     Closed,
     CloseKind,
+    Fail,
     Frame,
+    Hold,
     Info,
     Invoke,
     Life,
@@ -68,6 +71,18 @@ def invoke(who: str, t_s: float, **fields: Any) -> Invoke:
 
 def info(call: int, t_s: float) -> Info:
     return Info(n=0, t_s=t_s, call=call, error="no answer")
+
+
+def failed(call: int, t_s: float) -> Info:
+    return Info(n=0, t_s=t_s, call=call, answer=Answer(status=503))
+
+
+def refused(call: int, t_s: float) -> Fail:
+    return Fail(n=0, t_s=t_s, call=call, answer=Answer(status=400))
+
+
+def hold(t_s: float, *, ends: bool = False) -> Hold:
+    return Hold(n=0, t_s=t_s, call=0, ends=ends)
 
 
 def ok(call: int, t_s: float) -> Ok:

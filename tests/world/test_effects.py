@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from harness.core.fault import Close, Fault, FaultKind
+from harness.core.fault import Close, Fate, Fault, FaultKind
 from harness.core.history import AnyRecord, CloseKind, F, LifePhase
 from harness.effects import _EFFECTS, MARGIN_S, observed
 from tests.world.stories import (
@@ -14,14 +14,17 @@ from tests.world.stories import (
     W,
     behind,
     closed,
+    failed,
     frame,
     history,
+    hold,
     info,
     invoke,
     keepalive,
     life,
     ok,
     opened,
+    refused,
     spelled,
 )
 
@@ -49,6 +52,11 @@ KILL, TERM, PAUSE = (
 )
 RELOAD, RESTART = FaultKind.MIDDLEBOX_RELOAD, FaultKind.MIDDLEBOX_RESTART
 SOON = [behind("alice", shutdown_timeout_s=1.0), behind("bob", shutdown_timeout_s=2.0)]
+AWAY, FULL = (
+    Fault(kind=kind) for kind in (FaultKind.STORAGE_AWAY, FaultKind.STORAGE_FULL)
+)
+WAITING = Fault(kind=FaultKind.STORAGE_SLOW, delay_ms=800)
+CUT_OFF = Fault(kind=FaultKind.COMMIT_CUT, fate=Fate.LOST)
 CREATE = invoke("alice", 1.0, f=F.CREATE, text="m2")
 
 BITES: list[tuple[Fault, list[AnyRecord], str]] = [
@@ -95,6 +103,13 @@ BITES: list[tuple[Fault, list[AnyRecord], str]] = [
     ),
     (fault(RELOAD), [*SOON, closed(A, FIN, 1.5)], "alice: fin after 1.000 s"),
     (fault(RELOAD, BOTH), [*SOON, closed(A, FIN, 1.5), closed(B, FIN, 2.5)], "bob"),
+    (AWAY, [hold(1.0), CREATE, failed(WRITE + 1, 3.0)], "1 writes .*status 503"),
+    (FULL, [hold(1.0), CREATE, info(WRITE + 1, 3.0)], "1 writes .*no answer"),
+    (AWAY, [hold(1.0), CREATE, refused(WRITE + 1, 3.0)], "1 writes .*status 400"),
+    (WAITING, [hold(1.0), CREATE, ok(WRITE + 1, 1.5)], "took 0.500 s"),
+    (WAITING, [hold(1.0), CREATE, failed(WRITE + 1, 1.5)], "took 0.500 s"),
+    (CUT_OFF, [CREATE, hold(1.1), failed(WRITE, 1.2)], "1 of 1 writes"),
+    (CUT_OFF, [CREATE, hold(1.1), ok(WRITE, 1.2)], "1 of 1 writes"),
 ]
 
 DOES_NOT: list[tuple[Fault, list[AnyRecord]]] = [
@@ -141,6 +156,17 @@ DOES_NOT: list[tuple[Fault, list[AnyRecord]]] = [
     (fault(RELOAD), [closed(A, FIN, 9.0)]),
     (fault(RELOAD), [*SOON, closed(B, FIN, 1.5)]),
     (fault(RELOAD, BOTH), [*SOON, closed(A, FIN, 1.5), closed(B, FIN, 1.6)]),
+    (AWAY, [hold(1.0), CREATE, ok(WRITE + 1, 3.0)]),
+    (AWAY, [CREATE, hold(1.0), failed(WRITE, 3.0)]),
+    (AWAY, [hold(1.0), hold(1.0, ends=True), CREATE, failed(WRITE + 2, 3.0)]),
+    (AWAY, [hold(1.0), invoke("a", 1.0, f=F.UPDATE), refused(WRITE + 1, 3.0)]),
+    (AWAY, [hold(1.0), invoke("a", 1.0, f=F.INIT), failed(WRITE + 1, 3.0)]),
+    (FULL, [hold(1.0), CREATE]),
+    (WAITING, [hold(1.0), CREATE, ok(WRITE + 1, 1.1)]),
+    (WAITING, [hold(1.0), CREATE]),
+    (CUT_OFF, [CREATE, failed(WRITE, 1.2)]),
+    (CUT_OFF, [CREATE, failed(WRITE, 1.2), hold(1.3)]),
+    (CUT_OFF, [hold(1.0), CREATE, failed(WRITE + 1, 1.2)]),
 ]
 
 for silent in (FaultKind.STALL, FaultKind.BLACK_HOLE, FaultKind.PARTITION):
