@@ -97,11 +97,15 @@ def observed(fault: Fault, records: Sequence[AnyRecord], since: int) -> str:
 
 
 def _cut(seen: Evidence) -> str:
+    """Its victims' connections ended so; those left hanging before do not count."""
     fault = seen.fault
+    newest = {seen.owner[conn]: conn for conn in seen.open_conns()}
     cuts: dict[str, Closed] = {}
     for record in seen.after():
         if isinstance(record, Closed) and seen.owner.get(record.conn) in fault.whom:
-            cuts.setdefault(seen.owner[record.conn], record)
+            who = seen.owner[record.conn]
+            if record.conn >= newest.get(who, 0):
+                cuts.setdefault(who, record)
     if set(cuts) != set(fault.whom):
         return ""
     wanted = CloseKind.RST if fault.close is Close.RST else CloseKind.FIN

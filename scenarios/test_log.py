@@ -55,3 +55,13 @@ async def test_a_cursor_says_what_it_likes(world: World) -> None:
     alice.switch()
     await world.live(alice)
     await world.seen(await world.write(), alice)
+
+
+@judges("resume/within-log", "resume/no-needless-reset", "event/no-loss", profiles=LOG)
+async def test_more_missed_than_a_page_holds(world: World) -> None:
+    """However far behind: every message, not only the last two hundred."""
+    alice = await world.client("alice")
+    await world.seen(await world.write(), alice)
+    async with world.away(alice), world.writing(210, writers=4):
+        pass
+    await world.seen(await world.write(), alice)

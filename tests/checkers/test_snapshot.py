@@ -230,6 +230,8 @@ def test_window_ids_that_come_out_the_same() -> None:
     it = story(6)
     it.delete(6)
     it.restart()
+    it.delete(1)
+    it.init("late")
     it.end()
     spared(it, "init/no-database-ids")
 

@@ -128,6 +128,7 @@ class ScriptedArm:
             recorder=recorder,
             rng=random.Random(case.seed),
             probes_lag=True,
+            salt=case.salt,
         )
         yield self.world_made
 

@@ -210,6 +210,13 @@ def test_every_kind_of_fault_has_an_effect_here() -> None:
     assert {case[0].kind for case in DOES_NOT} == set(FaultKind)
 
 
+def test_the_end_of_a_connection_left_hanging_is_none_of_the_cut() -> None:
+    ends = (closed(A, END, 1.0), closed(9, FIN, 1.1, received=7))
+    assert observed(CUT, history(opened(9, "alice"), *ends), len(BEFORE)) == ""
+    records = history(opened(9, "alice"), *ends)
+    assert "7 bytes" in observed(CUT, records, len(BEFORE) + 1)
+
+
 def test_a_victim_without_an_open_stream_shows_no_silence() -> None:
     records = history(closed(A, FIN, 0.8), frame(W, 2, 1.0), keepalive(W, 2.0))
     stall = fault(FaultKind.STALL)
