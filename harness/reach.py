@@ -1,11 +1,13 @@
 """How each participant of a case reaches the server: link, sockets, calls."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
 
 from harness.arm import Link, Network
-from harness.client.calls import TIMEOUT_S, Calls
+from harness.client.calls import Calls, Manner
 from harness.client.transport import BackendTransport
 from harness.core.fault import Close
 from harness.core.recorder import Recorder
@@ -30,6 +32,7 @@ class Reach:
 
     def __init__(self, network: Network, paths: Paths, recorder: Recorder) -> None:
         self.links: dict[str, Link] = {}
+        self._manner = Manner()
         self._ways: dict[str, Way] = {}
         self._network = network
         self._paths = paths
@@ -61,13 +64,24 @@ class Reach:
             who=who,
             uid=uid,
             token=token,
+            manner=self._manner,
         )
 
     def _make(self, who: str, link: Link) -> Way:
         self.links[who] = link
-        streams = _client(BackendTransport(link.streams), timeout_s=None)
-        requests = _client(BackendTransport(link.calls), timeout_s=TIMEOUT_S)
+        streams = _client(BackendTransport(link.streams))
+        requests = _client(BackendTransport(link.calls))
         return Way(link, streams, requests)
+
+    @contextmanager
+    def patient(self, within_s: float) -> Iterator[None]:
+        """Meanwhile answers may be errors, and take this long to come."""
+        manner = self._manner
+        manner.within_s, manner.afresh = within_s, True
+        try:
+            yield
+        finally:
+            manner.within_s, manner.afresh = None, False
 
     async def aclose(self) -> None:
         """Close every connection of everybody."""
@@ -77,13 +91,14 @@ class Reach:
             await way.link.aclose()
 
 
-def _client(
-    transport: BackendTransport, *, timeout_s: float | None
-) -> httpx.AsyncClient:
-    """The transport decides where connections go; the URL's host is only a header."""
+def _client(transport: BackendTransport) -> httpx.AsyncClient:
+    """The transport decides where connections go; the URL's host is only a header.
+
+    Who calls bounds how long that may take.
+    """
     return httpx.AsyncClient(
         transport=transport,
         base_url="http://localhost",
-        timeout=timeout_s,
+        timeout=None,
         trust_env=False,
     )

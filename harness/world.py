@@ -436,7 +436,7 @@ class World:
             raise NotApplicable(
                 "the target declares no [storage] that this arm has faults for"
             )
-        return StorageFaults(self._nemesis, self._storage)
+        return StorageFaults(self._nemesis, self._storage, self._reach)
 
     # ---- waiting ---------------------------------------------------------------------
 
