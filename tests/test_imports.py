@@ -14,7 +14,7 @@ WORLD = tuple(
     f"harness.{name}"
     for name in (
         "aim", "arm", "case", "effects", "event", "link", "middlebox", "nemesis",
-        "pace", "people", "reach", "sent", "waiter", "walk", "world",
+        "pace", "people", "reach", "sent", "swarm", "waiter", "walk", "world",
     )
 )  # fmt: skip
 OURS = ("harness", "scenarios", "reports")
@@ -59,6 +59,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.arm", "harness.case", "harness.link", "harness.world", "httpcore",
     ),
     "harness.sim.data": ("psutil",),
+    "harness.sim.gauge": ("harness.core", "harness.sim", "psutil"),
     "harness.sim.host": (
         "harness.core", "harness.sim", "uvicorn",
         "a module chosen at run time",  # the target's application
@@ -77,7 +78,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.arms", "harness.chaos", "harness.core", "harness.parent", "msgspec",
     ),
     "scenarios": (
-        "scenarios", "harness.world", "harness.arm", "harness.core",
+        "scenarios", "harness.world", "harness.arm", "harness.core", "harness.swarm",
         "harness.client.client", "msgspec", "pytest",
     ),
     "reports": ("reports", "harness.core", "jinja2", "markupsafe", "msgspec", "rich"),

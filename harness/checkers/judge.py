@@ -7,8 +7,10 @@ from harness.checkers import (
     delivery,
     durable,
     gapless,
+    herd,
     idle_proxy,
     isolation,
+    leak,
     page_size,
     pages,
     ping,
@@ -16,6 +18,7 @@ from harness.checkers import (
     record,
     reset,
     resume,
+    slow,
     snapshot,
     stream,
     tabs,
@@ -62,6 +65,9 @@ FAMILIES = (
     isolation,
     record,
     tabs,
+    slow,
+    herd,
+    leak,
     converge,
 )
 KEPT = 20

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from harness.core.errors import BadInput
-from harness.core.limits import Limits, Milliseconds, Tolerances
+from harness.core.limits import Limits, Load, Milliseconds, Tolerances
 from harness.core.paths import Paths
 from harness.core.profiled import Profiled, check_path, check_profiled
 from harness.core.strict import Strict
@@ -20,6 +20,7 @@ __all__ = [
     "App",
     "Capability",
     "Limits",
+    "Load",
     "Paths",
     "Profiled",
     "Start",
@@ -33,7 +34,10 @@ __all__ = [
     "values_of",
 ]
 
-PLACEHOLDERS = ("python", "port", "data", "host", "mutant", "operator_token")
+PLACEHOLDERS = (
+    *("python", "port", "data", "host", "mutant", "operator_token"),
+    "backlog_events",
+)
 """What a command may hold beside the names of the declared limits."""
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_600)]
@@ -88,15 +92,18 @@ class Capability(StrEnum):
 class Target(Strict, frozen=True, kw_only=True):
     """One implementation: we run it (`start`, `app`), or it runs already (`url`).
 
-    `start` is for the live arm, `app` for the sim arm.
+    `start` is for the live arm, `app` for the sim arm. `metrics` is a path where a
+    target that runs already tells its resources (harness.core.metrics).
     """
 
     name: str
     ready: str = "/healthz"
+    metrics: str = ""
     url: str = ""
     start: Start | None = None
     app: App | None = None
     tolerances: Tolerances = Tolerances()
+    load: Load = Load()
     retry_ms: Milliseconds = 100
     capabilities: tuple[Capability, ...] = tuple(Capability)
     profiles: dict[str, Profiled]
@@ -185,7 +192,10 @@ def values_of(target: Target, profile: str) -> dict[str, Any]:
     One process may serve several profiles: what this one does not declare comes from
     the others.
     """
-    values: dict[str, Any] = {"operator_token": ""}
+    values: dict[str, Any] = {
+        "operator_token": "",
+        "backlog_events": target.load.backlog_events,
+    }
     for profiled in (*target.profiles.values(), target.profiles[profile]):
         values |= placeholders(profiled.limits)
         if profiled.operator_token:
@@ -205,6 +215,8 @@ def _check(target: Target, name: str) -> None:
     for profile, profiled in target.profiles.items():
         check_profiled(profile, profiled, name)
     check_path(target.ready, f"{name}: ready")
+    if target.metrics:
+        _check_metrics(target, name)
     if target.url:
         _check_url(target.url, name)
     if target.start is not None:
@@ -214,6 +226,15 @@ def _check(target: Target, name: str) -> None:
         values = _any_values(target)
         for settings in (target.app.env, target.app.mutant):
             fill(tuple(settings.values()), values, name=name)
+
+
+def _check_metrics(target: Target, name: str) -> None:
+    check_path(target.metrics, f"{name}: metrics")
+    if not target.url:
+        raise BadInput(
+            f"{name}: metrics is {target.metrics!r}, and only a target that runs "
+            "already is asked for it; what we start is measured from outside"
+        )
 
 
 def _check_url(url: str, name: str) -> None:
@@ -271,7 +292,7 @@ def _nearest_key(message: str) -> str:
         return ""
     known = {
         field
-        for struct in (Target, Start, App, Paths, Profiled, Limits, Tolerances)
+        for struct in (Target, Start, App, Paths, Profiled, Limits, Load, Tolerances)
         for field in struct.__struct_fields__
     }
     near = difflib.get_close_matches(found[1], sorted(known), n=1)
