@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from harness.arm import Link, Network
+from harness.arm import Bare, Link, Network
 from harness.client.calls import Calls, Manner
 from harness.client.transport import BackendTransport
 from harness.core.fault import Close
@@ -19,12 +19,14 @@ from harness.middlebox import Middlebox
 class Way:
     """One participant's own way: nobody else's faults touch it.
 
-    Its requests take turns on connections that are kept alive, whoever they are for.
+    Its requests take turns on connections that are kept alive, whoever they are for;
+    `kept` has those.
     """
 
     link: Link
     streams: httpx.AsyncClient
     requests: httpx.AsyncClient
+    kept: BackendTransport
 
 
 class Reach:
@@ -45,10 +47,13 @@ class Reach:
         direct: bool = True,
         close: Close = Close.FIN,
         behind: Middlebox | None = None,
+        bare: Bare | None = None,
     ) -> Way:
         """The way of `who`, made at first use; `direct` ones know no faults."""
         if who not in self._ways:
-            if behind is None:
+            if bare is not None:
+                link = self._network.link(direct=False, close=close, bare=bare)
+            elif behind is None:
                 link = self._network.link(direct=direct, close=close)
             else:
                 link = behind.link(who, close=close)
@@ -70,8 +75,12 @@ class Reach:
     def _make(self, who: str, link: Link) -> Way:
         self.links[who] = link
         streams = _client(BackendTransport(link.streams))
-        requests = _client(BackendTransport(link.calls))
-        return Way(link, streams, requests)
+        kept = BackendTransport(link.calls)
+        return Way(link, streams, _client(kept), kept)
+
+    async def hang_up(self, who: str) -> None:
+        """Close the connections of `who` that are kept for further requests."""
+        await self._ways[who].kept.aclose()
 
     @contextmanager
     def patient(self, within_s: float) -> Iterator[None]:

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import secrets
+import time
 from dataclasses import replace
 
 from reference_server.channel import Channel
 from reference_server.components import Components
-from reference_server.connections import Connection
+from reference_server.connections import Connection, Connections
 from reference_server.core.event_log import Entry
 from reference_server.core.validation import Refused
 from reference_server.mutants.registry import mutant
@@ -16,6 +18,7 @@ from reference_server.streams import Streams
 SHORT_QUEUE = 16
 HERD = 40
 LEFT_BEHIND = 256 * 1024
+BEHIND, WAIT_S = 8, 0.2
 
 
 @mutant("unbounded-queue", "load/slow-reader")
@@ -118,3 +121,42 @@ def closed_stays_in_channel(parts: Components) -> Components:
             self._wakeup.set()
 
     return replace(parts, channel=Ghosts, connection=Ghost)
+
+
+@mutant("fan-out-waits", "load/slow-reader")
+def fan_out_waits(parts: Components) -> Components:
+    """Fan-out waits a little for a client with a backlog before it goes on."""
+
+    class Waiting(Channel):
+        def deliver(self, connection: Connection, entry: Entry) -> None:
+            if len(connection.queue) >= BEHIND:
+                time.sleep(WAIT_S)
+            super().deliver(connection, entry)
+
+    return replace(parts, channel=Waiting)
+
+
+@mutant("retry-barely-spread", "load/herd")
+def retry_barely_spread(parts: Components) -> Components:
+    """`retry` differs by a millisecond or two, which spreads nobody."""
+
+    class Barely(Streams):
+        def retry_ms(self) -> int | None:
+            base = self.settings.retry_ms
+            return None if base is None else base + secrets.randbelow(3)
+
+    return replace(parts, streams=Barely)
+
+
+@mutant("silent-leave-files", "load/no-leak")
+def silent_leave_files(parts: Components) -> Components:
+    """A connection that the ping watchdog ends leaves an open file descriptor."""
+
+    class Leaving(Connections):
+        def sweep(self, now_s: float) -> None:
+            before = len(self.open)
+            super().sweep(now_s)
+            for _ in range(before - len(self.open)):
+                os.open(os.devnull, os.O_RDONLY)
+
+    return replace(parts, connections=Leaving)
