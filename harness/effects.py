@@ -6,6 +6,7 @@ effect, or "" while there is none.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from math import inf
 
 from harness.core.fault import Close, Fault, FaultKind
@@ -35,19 +36,30 @@ MARGIN_S = 0.02
 
 
 class Evidence:
-    """The records of a case, and whose connection each belongs to."""
+    """The records of a case, as they grow, and whose connection each belongs to."""
 
     def __init__(self, records: Sequence[AnyRecord], fault: Fault, since: int) -> None:
         self.fault = fault
         self.records = records
         self.since = since
-        self.owner = {r.conn: r.who for r in records if isinstance(r, Opened)}
-        self.uid = {r.conn: r.uid for r in records if isinstance(r, Opened)}
+        self.owner: dict[int, str] = {}
+        self.uid: dict[int, str] = {}
+        self._read = 0
+
+    def effect(self) -> str:
+        """What was observed by now, "" if nothing; asked at every record."""
+        for record in self.records[self._read :]:
+            if isinstance(record, Opened):
+                self.owner[record.conn] = record.who
+                self.uid[record.conn] = record.uid
+        self._read = len(self.records)
+        return _EFFECTS[self.fault.kind](self)
 
     def after(self) -> Iterator[AnyRecord]:
         """Records since the fault began."""
         return iter(self.records[self.since :])
 
+    @cached_property
     def open_conns(self) -> list[int]:
         """The newest connection of each victim that was open when the fault began."""
         before = self.records[: self.since]
@@ -93,13 +105,13 @@ class Evidence:
 
 def observed(fault: Fault, records: Sequence[AnyRecord], since: int) -> str:
     """What was observed of `fault`, which began after record `since`; "" if nothing."""
-    return _EFFECTS[fault.kind](Evidence(records, fault, since))
+    return Evidence(records, fault, since).effect()
 
 
 def _cut(seen: Evidence) -> str:
     """Its victims' connections ended so; those left hanging before do not count."""
     fault = seen.fault
-    newest = {seen.owner[conn]: conn for conn in seen.open_conns()}
+    newest = {seen.owner[conn]: conn for conn in seen.open_conns}
     cuts: dict[str, Closed] = {}
     for record in seen.after():
         if isinstance(record, Closed) and seen.owner.get(record.conn) in fault.whom:
@@ -137,7 +149,7 @@ def _sliced(seen: Evidence) -> str:
 
 def _silent(seen: Evidence) -> str:
     """Stall, black hole, partition: the witness saw what the victim did not."""
-    conns = seen.open_conns()
+    conns = seen.open_conns
     if {seen.owner[conn] for conn in conns} != set(seen.fault.whom):
         return ""
     phrases = []
@@ -257,7 +269,7 @@ def _broken_off(seen: Evidence) -> list[tuple[str, CloseKind, float]]:
     began_s = seen.records[seen.since - 1].t_s
     broken = [
         (seen.owner[conn], ends[conn].kind, ends[conn].t_s - began_s)
-        for conn in seen.open_conns()
+        for conn in seen.open_conns
         if conn in ends and ends[conn].kind in (CloseKind.FIN, CloseKind.RST)
     ]
     return broken if {who for who, _, _ in broken} == set(seen.fault.whom) else []
