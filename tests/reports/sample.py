@@ -27,8 +27,8 @@ from harness.core.history import (
     Request,
     Responded,
 )
-from harness.core.requirement import Level, Profile, Requirement
 from harness.core.limits import Limits, Tolerances
+from harness.core.requirement import Level, Profile, Requirement
 from harness.core.verdict import (
     CaseJudgement,
     Finding,
