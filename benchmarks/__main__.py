@@ -4,18 +4,21 @@ Each compares ours with a baseline, the two taken in turn in one run, so that a 
 machine slows both. Medians are printed; the last figures stand in docs/performance.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import click
 
-from benchmarks import help_text, judging, restart, suite
-from benchmarks.measure import Measured
+from benchmarks import chaos, edges, help_text, judging, restart, sim, suite
+from benchmarks.measure import Row
 
-ALL: dict[str, Callable[[], list[Measured]]] = {
+ALL: dict[str, Callable[[], Sequence[Row]]] = {
     "help": help_text.measure,
     "restart": restart.measure,
     "judging": judging.measure,
     "suite": suite.measure,
+    "sim": sim.measure,
+    "chaos": chaos.measure,
+    "edges": edges.measure,
 }
 
 

@@ -25,6 +25,22 @@ class Measured:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row that is no comparison: a figure and, it may be, its share of another."""
+
+    what: str
+    figure: str
+    share: str = ""
+
+    def row(self) -> str:
+        """A line of the printed table."""
+        return f"{self.what:52} {self.figure:>10} {self.share:>10}".rstrip()
+
+
+Row = Measured | Figure
+
+
 def paired(
     what: str, ours: Callable[[], object], baseline: Callable[[], object], *, runs: int
 ) -> Measured:

@@ -4,12 +4,14 @@ Everything else - clients, witness, writers, waits, confirmed faults, the histor
 is the same code on every arm.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
 import httpcore
 
-from harness.core.fault import Close, Fault
+from harness.core.fault import Close, Fault, FaultKind
+from harness.core.nginx import Nginx
 
 
 class How(StrEnum):
@@ -42,10 +44,35 @@ class Link(Protocol):
         """Close every connection and give everything back."""
 
 
+class Box(Protocol):
+    """A middlebox before the server: a process of its own, where its links end."""
+
+    @property
+    def version(self) -> str: ...
+
+    def link(self, *, close: Close) -> Link:
+        """A participant's way to it, with faults, and on to the server."""
+
+    def check(self) -> None:
+        """Raises `CouldNotRun` when it died by itself."""
+
+    async def reload(self) -> None:
+        """Have new workers serve what comes; the old ones finish, bounded or not."""
+
+    async def restart(self) -> None:
+        """End it with all that it carries, and start it again."""
+
+    async def aclose(self) -> None:
+        """End it; the case is over."""
+
+
 class Network(Protocol):
     """Makes links; `direct` ones know no faults (witness, writers)."""
 
     def link(self, *, direct: bool, close: Close) -> Link: ...
+
+    async def middlebox(self, nginx: Nginx) -> Box:
+        """Start one; raises `CouldNotRun`, or `NotApplicable` where there is none."""
 
 
 class Server(Protocol):
@@ -69,3 +96,21 @@ class Server(Protocol):
 
     async def aclose(self) -> None:
         """End whatever of it is ours and still runs; the case is over."""
+
+
+class Storage(Protocol):
+    """What lies between the target and its database; one fault at a time."""
+
+    @property
+    def kinds(self) -> frozenset[FaultKind]:
+        """The faults that this arm has for this kind of database."""
+
+    async def begin(self, fault: Fault, held: Callable[[], object]) -> None:
+        """Begin a fault; `held` is called when it surely holds.
+
+        A cut commit is armed only: `held` comes when one was caught and is cut.
+        Raises `CouldNotRun` when it cannot be brought about.
+        """
+
+    async def end(self, fault: Fault) -> None:
+        """End it: the database is as it was, or the target finds it so again."""

@@ -14,11 +14,16 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from harness.core.errors import CouldNotRun, HarnessError, Unreached
+from harness.core.errors import (
+    CouldNotRun,
+    HarnessError,
+    NotApplicable,
+    Unreached,
+)
 from harness.core.history import FORMAT, VERSION, End, Header, Note
 from harness.core.recorder import Recorder
 from harness.core.target import Profiled, Target
-from harness.world import NotApplicable, World
+from harness.world import World
 
 T = TypeVar("T")
 

@@ -105,6 +105,9 @@ def main() -> None:
 @_chosen("unbroken-results")
 @click.option("-v", "--verbose", is_flag=True, help="Show passed requirements too.")
 @click.option(
+    "--nightly", is_flag=True, help="Also the scenarios that take a minute each."
+)
+@click.option(
     "--twice",
     is_flag=True,
     help="Run each case twice and compare the histories (--arm sim).",
@@ -124,6 +127,12 @@ def run(**options: Any) -> None:
     type=click.IntRange(1),
     metavar="RUNS",
     help="Not the scenarios: at most so many random schedules against each.",
+)
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Every scenario that might catch a mutant, also after one has.",
 )
 def mutants(**options: Any) -> None:
     """Run every mutant of TARGET against the scenarios that must catch it."""

@@ -6,41 +6,60 @@ effect, or "" while there is none.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from math import inf
 
 from harness.core.fault import Close, Fault, FaultKind
 from harness.core.history import (
     AnyRecord,
+    Behind,
     Closed,
     CloseKind,
     F,
+    Fail,
     Frame,
+    Hold,
     Info,
     Invoke,
     Life,
     LifePhase,
+    Ok,
     Opened,
     is_witness,
 )
 from harness.event import Event, event_of
+
+WRITES = (F.CREATE, F.UPDATE, F.DELETE)
 
 MARGIN_S = 0.02
 """Bytes seen by the witness this soon may still have been on their way."""
 
 
 class Evidence:
-    """The records of a case, and whose connection each belongs to."""
+    """The records of a case, as they grow, and whose connection each belongs to."""
 
     def __init__(self, records: Sequence[AnyRecord], fault: Fault, since: int) -> None:
         self.fault = fault
         self.records = records
         self.since = since
-        self.owner = {r.conn: r.who for r in records if isinstance(r, Opened)}
-        self.uid = {r.conn: r.uid for r in records if isinstance(r, Opened)}
+        self.owner: dict[int, str] = {}
+        self.uid: dict[int, str] = {}
+        self._read = 0
+
+    def effect(self) -> str:
+        """What was observed by now, "" if nothing; asked at every record."""
+        for record in self.records[self._read :]:
+            if isinstance(record, Opened):
+                self.owner[record.conn] = record.who
+                self.uid[record.conn] = record.uid
+        self._read = len(self.records)
+        return _EFFECTS[self.fault.kind](self)
 
     def after(self) -> Iterator[AnyRecord]:
         """Records since the fault began."""
         return iter(self.records[self.since :])
 
+    @cached_property
     def open_conns(self) -> list[int]:
         """The newest connection of each victim that was open when the fault began."""
         before = self.records[: self.since]
@@ -65,6 +84,10 @@ class Evidence:
             )
         ]
 
+    def behind(self) -> list[Behind]:
+        """Who is behind a middlebox, and how it is configured."""
+        return [r for r in self.records if isinstance(r, Behind)]
+
     def witnessed(self, uid: str | None = None) -> dict[Event, Frame]:
         """Events that witnesses saw since the fault began.
 
@@ -82,15 +105,19 @@ class Evidence:
 
 def observed(fault: Fault, records: Sequence[AnyRecord], since: int) -> str:
     """What was observed of `fault`, which began after record `since`; "" if nothing."""
-    return _EFFECTS[fault.kind](Evidence(records, fault, since))
+    return Evidence(records, fault, since).effect()
 
 
 def _cut(seen: Evidence) -> str:
+    """Its victims' connections ended so; those left hanging before do not count."""
     fault = seen.fault
+    newest = {seen.owner[conn]: conn for conn in seen.open_conns}
     cuts: dict[str, Closed] = {}
     for record in seen.after():
         if isinstance(record, Closed) and seen.owner.get(record.conn) in fault.whom:
-            cuts.setdefault(seen.owner[record.conn], record)
+            who = seen.owner[record.conn]
+            if record.conn >= newest.get(who, 0):
+                cuts.setdefault(who, record)
     if set(cuts) != set(fault.whom):
         return ""
     wanted = CloseKind.RST if fault.close is Close.RST else CloseKind.FIN
@@ -122,7 +149,7 @@ def _sliced(seen: Evidence) -> str:
 
 def _silent(seen: Evidence) -> str:
     """Stall, black hole, partition: the witness saw what the victim did not."""
-    conns = seen.open_conns()
+    conns = seen.open_conns
     if {seen.owner[conn] for conn in conns} != set(seen.fault.whom):
         return ""
     phrases = []
@@ -218,6 +245,95 @@ def _paused(seen: Evidence) -> str:
     return "frozen, then ran on" if LifePhase.RESUMED in phases else ""
 
 
+def _reloaded(seen: Evidence) -> str:
+    """The old worker kept every stream for as long as it was told to."""
+    told = {r.who: r.nginx.shutdown_timeout_s for r in seen.behind()}
+    broken = _broken_off(seen)
+    if any(
+        lived_s < (told.get(who) or inf) * 0.8 for who, _, lived_s in broken
+    ):  # an endless time has no end to be seen
+        return ""
+    return _told_of(broken)
+
+
+def _restarted(seen: Evidence) -> str:
+    return _told_of(_broken_off(seen))
+
+
+def _broken_off(seen: Evidence) -> list[tuple[str, CloseKind, float]]:
+    """How, and how long after the fault began, the victims' streams broke off.
+
+    Nothing unless all of them did: what a middlebox cuts has no proper end.
+    """
+    ends = {r.conn: r for r in seen.after() if isinstance(r, Closed)}
+    began_s = seen.records[seen.since - 1].t_s
+    broken = [
+        (seen.owner[conn], ends[conn].kind, ends[conn].t_s - began_s)
+        for conn in seen.open_conns
+        if conn in ends and ends[conn].kind in (CloseKind.FIN, CloseKind.RST)
+    ]
+    return broken if {who for who, _, _ in broken} == set(seen.fault.whom) else []
+
+
+def _told_of(broken: list[tuple[str, CloseKind, float]]) -> str:
+    return "; ".join(f"{who}: {kind} after {s:.3f} s" for who, kind, s in broken)
+
+
+def _barred(seen: Evidence) -> str:
+    """Storage away or full: writes were refused, or never answered, while it held."""
+    told = {
+        record.call: f"status {record.answer.status}" if record.answer else "no answer"
+        for record in seen.after()
+        if isinstance(record, Info | Fail)
+    }
+    unless = {  # what is refused for its own sake says nothing of the storage
+        record.call for record in seen.after() if isinstance(record, Fail)
+    }
+    refused = [
+        told[write.n]
+        for write in _writes_under(seen)
+        if write.n in told and (write.f is F.CREATE or write.n not in unless)
+    ]
+    return f"{len(refused)} writes not carried out ({refused[0]})" if refused else ""
+
+
+def _writes_under(seen: Evidence) -> Iterator[Invoke]:
+    """Writes that began while a fault of the storage held."""
+    holds = False
+    for record in seen.after():
+        if isinstance(record, Hold):
+            holds = not record.ends
+        elif isinstance(record, Invoke) and record.f in WRITES and holds:
+            yield record
+
+
+def _slowed(seen: Evidence) -> str:
+    """Storage slow: a write took as long as it had to wait."""
+    begun = {write.n: write.t_s for write in _writes_under(seen)}
+    took = [
+        record.t_s - begun[record.call]
+        for record in seen.after()
+        if isinstance(record, Ok | Info) and record.call in begun
+    ]
+    least = seen.fault.delay_ms / 1_000 * 0.5
+    worst = max(took, default=0.0)
+    return f"a write took {worst:.3f} s" if worst >= least else ""
+
+
+def _commit_cut(seen: Evidence) -> str:
+    """A write was under way when its commit was caught and cut."""
+    held = next((r for r in seen.after() if isinstance(r, Hold) and not r.ends), None)
+    if held is None:
+        return ""
+    done = {r.call: r.n for r in seen.after() if isinstance(r, Ok | Info)}
+    writes = [
+        r
+        for r in seen.after()
+        if isinstance(r, Invoke) and r.f in WRITES and r.n < held.n < done.get(r.n, 0)
+    ]
+    return f"the commit of 1 of {len(writes)} writes was cut" if writes else ""
+
+
 _EFFECTS = {
     FaultKind.CUT: _cut,
     FaultKind.LATENCY: _late,
@@ -232,4 +348,10 @@ _EFFECTS = {
     FaultKind.TERM: _ended,
     FaultKind.KILL: _ended,
     FaultKind.PAUSE: _paused,
+    FaultKind.MIDDLEBOX_RELOAD: _reloaded,
+    FaultKind.MIDDLEBOX_RESTART: _restarted,
+    FaultKind.STORAGE_AWAY: _barred,
+    FaultKind.STORAGE_SLOW: _slowed,
+    FaultKind.STORAGE_FULL: _barred,
+    FaultKind.COMMIT_CUT: _commit_cut,
 }

@@ -13,9 +13,10 @@ from harness.arms import make_arm
 from harness.case import Arm, Case, run_case
 from harness.checkers import judge
 from harness.core.codec import load
+from harness.core.errors import NotApplicable
 from harness.core.verdict import Verdict
 from harness.options import Mutant, Settings
-from harness.world import NotApplicable, World
+from harness.world import World
 from reports.fold import case_result
 from reports.result import CaseResult, Outcome
 from scenarios.requirements import REQUIREMENTS
@@ -91,7 +92,8 @@ class Session:
             self._arm.run(self._arm.aclose())
 
     def _is_caught(self, asked: Asked) -> bool:
-        return bool(asked.mutant) and self._flag(asked).exists()
+        caught = bool(asked.mutant) and self._flag(asked).exists()
+        return caught and not self._settings.every
 
     def _note_caught(self, asked: Asked, result: CaseResult) -> None:
         if asked.mutant and asked.mutant.requirement in failed_of(result):

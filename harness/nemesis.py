@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from harness.arm import How, Link, Server
+from harness.arm import How, Link, Server, Storage
 from harness.core.errors import HarnessError, Unreached
 from harness.core.fault import Fault, FaultKind
-from harness.core.history import F, Info, Invoke, Ok
+from harness.core.history import F, Hold, Info, Invoke, Ok
 from harness.core.recorder import Recorder
-from harness.effects import observed
+from harness.effects import Evidence, observed
 
 EFFECT_S = 8.0
 """How long a fault may take to show; past that the case could not be run."""
@@ -48,6 +48,37 @@ class Nemesis:
             effect = await self._observe(fault, since)
         finally:
             await self._each(fault, "heal")
+            self._complete(invoke, effect)
+
+    @asynccontextmanager
+    async def upon(
+        self, fault: Fault, act: Callable[[], Awaitable[None]]
+    ) -> AsyncIterator[None]:
+        """Do it, run a block, then wait for its effect; nothing is there to heal."""
+        invoke, since = self._invoke(fault)
+        effect = ""
+        try:
+            await act()
+            yield
+            effect = await self._observe(fault, since)
+        finally:
+            self._complete(invoke, effect)
+
+    @asynccontextmanager
+    async def of_storage(self, storage: Storage, fault: Fault) -> AsyncIterator[None]:
+        """Keep a fault of the storage up around a block; see its effect, then end it.
+
+        From when to when it surely held is written down, for judgements rest on it.
+        """
+        invoke, since = self._invoke(fault)
+        try:
+            await storage.begin(fault, lambda: self._recorder.add(Hold, call=invoke.n))
+            yield
+            await self._observe(fault, since)
+        finally:  # it may have shown before the block broke off
+            effect = observed(fault, self._recorder.records, since)
+            self._recorder.add(Hold, call=invoke.n, ends=True)
+            await storage.end(fault)
             self._complete(invoke, effect)
 
     async def end_life(self, how: How) -> None:
@@ -89,16 +120,16 @@ class Nemesis:
             self._recorder.add(Info, call=invoke.n, error="no effect was observed")
 
     async def _observe(self, fault: Fault, since: int) -> str:
-        records = self._recorder.records
+        evidence = Evidence(self._recorder.records, fault, since)
         try:
             await self._until(
-                lambda: bool(observed(fault, records, since)),
+                lambda: bool(evidence.effect()),
                 f"the fault shows: {fault.says()}",
                 within_s=EFFECT_S,
             )
         except Unreached:
             return ""
-        return observed(fault, records, since)
+        return evidence.effect()
 
     async def _each(self, fault: Fault, step: str) -> None:
         """Apply or heal on every victim at once."""

@@ -30,7 +30,10 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """One run's settings; `path` is where the target file was found."""
+    """One run's settings; `path` is where the target file was found.
+
+    With `every`, a mutant that was caught meets its other scenarios too.
+    """
 
     target: Target
     path: Path
@@ -38,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     arm: str
     out: Path
     seed: int
+    every: bool = False
 
 
 def add(parser: pytest.Parser) -> None:
@@ -51,6 +55,10 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(PREFIX + "seed", default=0, type=int)
     group.addoption(PREFIX + "requirement", default="", help="ID or pattern")
     group.addoption(PREFIX + "mutants", default="", help="JSON Lines of mutants")
+    group.addoption(
+        PREFIX + "nightly", action="store_true", help="also what takes a minute each"
+    )
+    group.addoption(PREFIX + "every", default="", help="caught mutants run on")
 
 
 def is_asked(config: pytest.Config) -> bool:
@@ -70,6 +78,7 @@ def settings_of(config: pytest.Config) -> Settings:
         arm=_option(config, "arm"),
         out=Path(_option(config, "out")).absolute(),
         seed=config.getoption(PREFIX + "seed"),
+        every=bool(_option(config, "every")),
     )
 
 
@@ -123,6 +132,11 @@ def arm_of(config: pytest.Config) -> str:
 def requirement_of(config: pytest.Config) -> str:
     """The requirement id or pattern asked for, "" for all."""
     return _option(config, "requirement")
+
+
+def nightly_of(config: pytest.Config) -> bool:
+    """Whether the scenarios marked `nightly` are wanted too."""
+    return bool(config.getoption(PREFIX + "nightly"))
 
 
 def matches(pattern: str, slugs: Sequence[str]) -> bool:

@@ -10,6 +10,7 @@ from harness.core.history import WITNESS, Message, witness_of
 from harness.core.profile import PERSONAL, WINDOWED, Profile
 from harness.core.recorder import Recorder
 from harness.core.target import Profiled
+from harness.middlebox import Middlebox
 from harness.reach import Reach
 
 USER = "user"
@@ -90,11 +91,12 @@ class People:
         pings: bool = True,
         close: Close = Close.FIN,
         direct: bool = False,
+        behind: Middlebox | None = None,
     ) -> VirtualClient:
         """A tab of this user, not opened yet."""
         if name in self.clients:
             raise ValueError(f"two clients named {name!r}")
-        way = self._reach.way(name, direct=direct, close=close)
+        way = self._reach.way(name, direct=direct, close=close, behind=behind)
         self.closes[name], self.labels[name] = close, label
         client = self.clients[name] = VirtualClient(
             name=name,

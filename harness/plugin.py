@@ -40,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "judges(*requirements, profiles, arms): what a case must exercise"
     )
+    config.addinivalue_line("markers", "nightly: runs only when asked to; takes long")
     if options.is_asked(config):
         try:
             options.settings_of(config)
@@ -89,19 +90,21 @@ def _profiles(config: pytest.Config) -> tuple[str, ...]:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Keep the scenarios that judge what was asked for."""
-    pattern = options.requirement_of(config)
-    kept = [item for item in items if _is_asked_for(item, pattern)]
+    """Keep the scenarios that judge what was asked for, and take no longer."""
+    kept = [item for item in items if _is_wanted(config, item)]
     if len(kept) < len(items):
         config.hook.pytest_deselected(items=[i for i in items if i not in kept])
         items[:] = kept
 
 
-def _is_asked_for(item: pytest.Item, pattern: str) -> bool:
+def _is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
+    pattern = options.requirement_of(config)
     if item.get_closest_marker("judges") is None:
         return not pattern
     marked = _marked(item)
-    return bool(marked) and (not pattern or options.matches(pattern, marked))
+    if not marked or (pattern and not options.matches(pattern, marked)):
+        return False
+    return not item.get_closest_marker("nightly") or options.nightly_of(config)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from harness.client.transport import BackendTransport
 from harness.core.fault import Close
 from harness.core.recorder import Recorder
 from harness.core.target import Paths
+from harness.middlebox import Middlebox
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,21 @@ class Reach:
         self._paths = paths
         self._recorder = recorder
 
-    def way(self, who: str, *, direct: bool = True, close: Close = Close.FIN) -> Way:
+    def way(
+        self,
+        who: str,
+        *,
+        direct: bool = True,
+        close: Close = Close.FIN,
+        behind: Middlebox | None = None,
+    ) -> Way:
         """The way of `who`, made at first use; `direct` ones know no faults."""
         if who not in self._ways:
-            self._ways[who] = self._make(who, direct=direct, close=close)
+            if behind is None:
+                link = self._network.link(direct=direct, close=close)
+            else:
+                link = behind.link(who, close=close)
+            self._ways[who] = self._make(who, link)
         return self._ways[who]
 
     def calls(self, who: str, *, uid: str = "", token: str = "") -> Calls:
@@ -51,8 +63,8 @@ class Reach:
             token=token,
         )
 
-    def _make(self, who: str, *, direct: bool, close: Close) -> Way:
-        link = self.links[who] = self._network.link(direct=direct, close=close)
+    def _make(self, who: str, link: Link) -> Way:
+        self.links[who] = link
         streams = _client(BackendTransport(link.streams), timeout_s=None)
         requests = _client(BackendTransport(link.calls), timeout_s=TIMEOUT_S)
         return Way(link, streams, requests)

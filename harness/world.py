@@ -15,27 +15,29 @@ from contextlib import (
 )
 
 from harness.aim import AIM_ATTEMPTS, Shot
-from harness.arm import How, Network, Server
+from harness.arm import How, Network, Server, Storage
 from harness.client.calls import Completion, answer_json, cookie_of
 from harness.client.client import EVENTS, Start, VirtualClient
 from harness.client.stream import Attempt
-from harness.core.errors import CouldNotRun
+from harness.core.errors import CouldNotRun, NotApplicable, Unreached
 from harness.core.fault import Aim, Close, Fault, cut, refuse
 from harness.core.history import View
+from harness.core.nginx import Nginx
 from harness.core.profile import CHANGING, PERSONAL, WINDOWED, Profile
 from harness.core.recorder import Recorder
 from harness.core.target import Capability, Limits, Profiled, Tolerances
+from harness.middlebox import Middlebox, Middleboxes
 from harness.nemesis import Nemesis
 from harness.pace import Pace
 from harness.people import USER, People
 from harness.reach import Reach
 from harness.sent import Sent, written
+from harness.storage import StorageFaults
 from harness.waiter import WAIT_S, Waiter
 from harness.walk import by_id, by_time, walk_back
 
-
-class NotApplicable(Exception):
-    """This case cannot exist for this target or on this arm; the message says why."""
+TRY_AGAIN_S = 0.1
+"""Pause of a writer that was refused before it tries again."""
 
 
 class World:
@@ -57,6 +59,7 @@ class World:
         retry_ms: int,
         network: Network,
         server: Server,
+        storage: Storage | None = None,
         abilities: frozenset[Capability],
         recorder: Recorder,
         rng: random.Random,
@@ -71,6 +74,7 @@ class World:
         self.rng = rng
         self._pace = Pace()
         self._server = server
+        self._storage = storage
         self._abilities = abilities
         self._recorder = recorder
         self._reach = Reach(network, profiled.paths, recorder)
@@ -100,6 +104,7 @@ class World:
             server=server,
             until=self.until,
         )
+        self._boxes = Middleboxes(network, nemesis=self._nemesis, recorder=recorder)
 
     @property
     def changes(self) -> bool:
@@ -125,15 +130,20 @@ class World:
         start: Start = Start.SNAPSHOT_FIRST,
         pings: bool = True,
         close: Close = Close.FIN,
+        behind: Middlebox | None = None,
     ) -> VirtualClient:
         """Open a tab, wait until it is live; with `close` RST its cuts are resets."""
         await self._people.witnessed(uid)
         client = self._people.make(
-            name, label=uid, start=start, pings=pings, close=close
+            name, label=uid, start=start, pings=pings, close=close, behind=behind
         )
         client.open()
         await self.live(client)
         return client
+
+    async def middlebox(self, nginx: Nginx) -> Middlebox:
+        """Put an nginx before the server, for the clients opened `behind` it."""
+        return await self._boxes.open(nginx)
 
     async def live(self, *clients: VirtualClient) -> None:
         """Wait until these clients have stream and snapshot."""
@@ -234,6 +244,16 @@ class World:
     async def write_many(self, count: int, *, uid: str = USER) -> list[Sent]:
         """Create so many messages, one after the other."""
         return [await self.write(uid=uid) for _ in range(count)]
+
+    async def insist(self) -> Sent:
+        """Write until it is accepted, as somebody does whose write was refused."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + WAIT_S
+        while not (sent := await self.write()).acked:
+            if loop.time() > until_s or self._hopeless():
+                raise Unreached(f"no write was accepted within {WAIT_S:g} s")
+            await asyncio.sleep(TRY_AGAIN_S)
+        return sent
 
     @asynccontextmanager
     async def writing(
@@ -409,6 +429,15 @@ class World:
         self._require(Capability.FREEZE)
         return self._nemesis.paused()
 
+    @property
+    def storage(self) -> StorageFaults:
+        """Faults of the database behind the target, where it declares one."""
+        if self._storage is None:
+            raise NotApplicable(
+                "the target declares no [storage] that this arm has faults for"
+            )
+        return StorageFaults(self._nemesis, self._storage)
+
     # ---- waiting ---------------------------------------------------------------------
 
     async def until(
@@ -470,13 +499,17 @@ class World:
                 await asyncio.gather(self._lag, return_exceptions=True)
             await self._reach.aclose()
         finally:
-            await self._server.aclose()
+            try:
+                await self._boxes.aclose()
+            finally:
+                await self._server.aclose()
 
     def _hopeless(self) -> bool:
         """Raise harness trouble; True when the server died, or floods its clients."""
         for client in self.clients.values():
             if (error := client.trouble()) is not None:
                 raise error
+        self._boxes.check()
         if any(client.gave_up for client in self.clients.values()):
             return True
         return not (self._server.up or self._down_on_purpose)

@@ -71,6 +71,7 @@ class MessageTable:
             sqlite_autoincrement=True,
         )
         self.columns = self.table.c
+        self._insert = self.table.insert()
 
     def insert(self, value: Value, uid: str | None = None) -> int:
         """Store a new message; returns its database id."""
@@ -79,8 +80,8 @@ class MessageTable:
 
     def insert_in(self, connection: Connection, value: Value, uid: str | None) -> int:
         """The same within a transaction."""
-        statement = self.table.insert().values(uid=uid, **_columns(value))
-        key = connection.execute(statement).inserted_primary_key
+        row = _columns(value) | {"uid": uid}
+        key = connection.execute(self._insert, row).inserted_primary_key
         assert key is not None
         return int(key[0])
 
@@ -88,7 +89,7 @@ class MessageTable:
         """Replace the message with database id `row`."""
         statement = self.table.update().where(self.columns.id == row)
         with self.database.transaction() as connection:
-            connection.execute(statement.values(**_columns(value)))
+            connection.execute(statement, _columns(value))
 
     def delete(self, row: int) -> None:
         """Delete the message with database id `row`."""

@@ -67,10 +67,17 @@ def coverage_table(
     console: Console,
 ) -> None:
     """Fault by phase: on how many requirements runs with that pair had a verdict."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        title="requirements with a verdict, by fault and what it met",
+        title_justify="left",
+    )
     table.add_column("fault", no_wrap=True)
     for phase in phases:
-        table.add_column(phase, justify="right", overflow="fold")
+        narrow = "\n".join(phase.rsplit(" ", 1))
+        table.add_column(narrow, justify="right", no_wrap=True)
     for fault in faults:
         cells = [len(covered.get((fault, phase), ())) for phase in phases]
         table.add_row(fault, *(str(cell) if cell else "·" for cell in cells))
@@ -84,7 +91,7 @@ def find_story(
     head = Text("FOUND  ", style="bold red").append(requirement, style="bold")
     console.print(head.append(f"  {after}", style="dim"), soft_wrap=True)
     for line in story:
-        console.print(Text(f"  {one_line(line)}"))
+        console.print(Text(f"  {one_line(line)}"), soft_wrap=True)
 
 
 class HuntedRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -77,6 +77,13 @@ _ROWS: tuple[tuple[str, str, tuple[Profile, ...], str, str], ...] = (
         "I (nginx)",
     ),
     (
+        "stream/survives-idle-proxy",
+        "SHOULD",
+        ALL,
+        "the stream lives and delivers behind nginx for longer than its read timeout",
+        "I (nginx)",
+    ),
+    (
         "ping/unique-connection",
         "MUST",
         ALL,
@@ -288,6 +295,13 @@ _ROWS: tuple[tuple[str, str, tuple[Profile, ...], str, str], ...] = (
         "B2",
     ),
     (
+        "init/from-cache",
+        "MUST",
+        BROADCAST,
+        "/init reads no database: it answers, and right, while the database is away",
+        "B1",
+    ),
+    (
         "init/gapless",
         "MUST",
         RESETTING,
@@ -323,6 +337,14 @@ _ROWS: tuple[tuple[str, str, tuple[Profile, ...], str, str], ...] = (
         ALL,
         "an acknowledged write survives kill -9",
         "beyond",
+    ),
+    (
+        "write/before-broadcast",
+        "MUST",
+        ALL,
+        "no event for a write that the database refused; the caller gets a 5xx and"
+        " can try again",
+        "B4",
     ),
     (
         "write/interactive-only",

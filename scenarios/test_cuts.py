@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 
 from harness.arm import How
+from harness.core.errors import NotApplicable
 from harness.core.fault import (
     Aim,
     Close,
@@ -18,7 +19,7 @@ from harness.core.fault import (
     slow_close,
     stall,
 )
-from harness.world import NotApplicable, World
+from harness.world import World
 from scenarios.requirements import BROADCAST, judges
 
 DELIVERY = ("event/no-loss", "event/no-duplicate", "converge")

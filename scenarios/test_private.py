@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from harness.client.client import Start
+from harness.core.errors import NotApplicable
 from harness.core.fault import cut
-from harness.world import NotApplicable, World
+from harness.world import World
 from scenarios.cursors import bad_cursors
 from scenarios.requirements import PRIVATE, judges
 

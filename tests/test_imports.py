@@ -13,8 +13,8 @@ PACKAGES = ("harness", "scenarios", "reports", "reference_server")
 WORLD = tuple(
     f"harness.{name}"
     for name in (
-        "aim", "arm", "case", "effects", "event", "link", "nemesis", "pace", "people",
-        "reach", "sent", "waiter", "walk", "world",
+        "aim", "arm", "case", "effects", "event", "link", "middlebox", "nemesis",
+        "pace", "people", "reach", "sent", "storage", "waiter", "walk", "world",
     )
 )  # fmt: skip
 OURS = ("harness", "scenarios", "reports")
@@ -37,7 +37,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.live.arm", "harness.live.toxiproxy_binary",
     ),
     "harness.link": ("harness.client.transport", "harness.core", "httpcore"),
-    "harness.reach": ("harness.arm", "harness.client", "harness.core", "httpx"),
+    "harness.reach": (
+        "harness.arm", "harness.client", "harness.core", "harness.middlebox", "httpx",
+    ),
     "harness.effects": ("harness.core", "harness.event"),
     "harness.event": (),
     "harness.aim": ("harness.core",),
@@ -67,6 +69,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.sim", "harness.arm", "harness.client", "harness.core", "httpx",
     ),
     "harness.live.toxiproxy": ("harness.core", "requests", "toxiproxy"),
+    **dict.fromkeys(
+        ("harness.live.postgres_server", "harness.live.postgres_storage"),
+        ("harness.live", "harness.core", "psutil", "psycopg"),
+    ),
     "harness.chaos.trial": (
         "harness.case", "harness.chaos", "harness.checkers", "harness.core",
         "harness.world",

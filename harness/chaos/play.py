@@ -16,6 +16,7 @@ from harness.chaos.cast import Cast
 from harness.chaos.known import Known
 from harness.chaos.lasting import bite, bite_last, fault_of
 from harness.client.client import VirtualClient
+from harness.core.errors import NotApplicable
 from harness.core.fault import FaultKind, refuse
 from harness.core.schedule import Schedule
 from harness.core.steps import (
@@ -43,7 +44,7 @@ from harness.core.steps import (
     Write,
 )
 from harness.sent import Sent
-from harness.world import NotApplicable, World
+from harness.world import World
 
 BUDGET_S = 55.0
 """Steps left after so long are not begun: a case has 90 s, and must settle yet."""

@@ -3,7 +3,7 @@
 import multiprocessing
 import queue
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from types import TracebackType
 
 import msgspec
@@ -13,6 +13,7 @@ from harness.core.errors import CouldNotRun
 
 LOOK_S = 0.2
 END_S = 5.0
+"""How long a worker may take to end that was told to."""
 
 
 class Pool:
@@ -26,7 +27,7 @@ class Pool:
             self._errands.put(msgspec.msgpack.encode(errand))
         for _ in range(jobs):
             self._errands.put(b"")
-        self._ended: set[int] = set()
+        self._ended: dict[int, float] = {}
         self._workers = [
             context.Process(
                 target=work, args=(number, self._errands, self._reports), daemon=True
@@ -45,23 +46,26 @@ class Pool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.end_all_but(-1)
+        self.end_all_but(())
+        until_s = time.monotonic() + END_S
+        for worker in self._workers:
+            worker.join(max(0.0, until_s - time.monotonic()))
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
         for each in (self._errands, self._reports):
             each.cancel_join_thread()
             each.close()
 
-    def end_all_but(self, number: int) -> None:
-        """End every worker but this one; each may finish its trial first."""
-        self._ended |= set(range(len(self._workers))) - {number}
-        ending = [self._workers[n] for n in sorted(self._ended)]
-        for worker in ending:
-            worker.terminate()
-        until = time.monotonic() + END_S
-        for worker in ending:
-            worker.join(max(0.0, until - time.monotonic()))
-            if worker.is_alive():
-                worker.kill()
-                worker.join()
+    def end_all_but(self, kept: Collection[int]) -> None:
+        """End every worker but these.
+
+        Each may finish its trial, and tell its find, first; go on with `reports`.
+        """
+        for number, worker in enumerate(self._workers):
+            if number not in kept and number not in self._ended:
+                self._ended[number] = time.monotonic() + END_S
+                worker.terminate()
 
     def reports(self) -> Iterator[Report | None]:
         """Each as it comes, None for every while without one, to look at the time.
@@ -76,9 +80,15 @@ class Pool:
                 if not alive:
                     self._check()
                     return
+                self._kill_late()
                 yield None
             else:
                 yield msgspec.msgpack.decode(data, type=Report)
+
+    def _kill_late(self) -> None:
+        for number, until_s in self._ended.items():
+            if time.monotonic() > until_s:
+                self._workers[number].kill()
 
     def _check(self) -> None:
         for number, worker in enumerate(self._workers):

@@ -22,7 +22,7 @@ from harness.core.target import Target
 from harness.parent import end_with_parent
 
 SHARE = 100
-"""Runs of one share: hypothesis begins each with simple schedules."""
+"""Runs of one share; the first of each is the simplest case that there is."""
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,10 +65,14 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Caught(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A find, shrunk, that took so many runs; `again`: seen when run once more."""
+    """A find, shrunk, that took so many runs; `again`: seen when run once more.
+
+    `also` are the other requirements that the same schedule breaks.
+    """
 
     schedule: Schedule
     found: Found
+    also: tuple[str, ...]
     runs: int
     again: bool
 
@@ -107,20 +111,23 @@ def work(number: int, errands: "Queue[bytes]", reports: "Queue[bytes]") -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    """End, but not in the middle of a trial: what it has started must end too."""
+    """End, but not before a trial that runs has ended, and a find been told."""
     del number, frame
     Worker.stopping = True
-    if not Worker.trying:
+    if not Worker.working:
         raise SystemExit(0)
 
 
 def _run(number: int, errand: Errand, tell: Tell) -> Ended:
     try:
+        Worker.working = True
         return Ended(runs=Worker(number, errand, tell).work())
     except HarnessError as trouble:
         return Ended(error=str(trouble))
     except Exception as trouble:
         return Ended(error=f"the harness broke down: {trouble!r}")
+    finally:
+        Worker.working = False
 
 
 def share_seed(seed: int, share: int) -> int:
@@ -131,10 +138,10 @@ def share_seed(seed: int, share: int) -> int:
 class Worker:
     """Carries out one errand.
 
-    `trying` tells that a trial runs, `stopping` that it is to be the last.
+    `working` tells that one is being carried out, `stopping` that it is to end.
     """
 
-    trying = False
+    working = False
     stopping = False
 
     def __init__(self, number: int, errand: Errand, tell: Tell) -> None:
@@ -151,7 +158,7 @@ class Worker:
             mutant=errand.mutant,
             capabilities=errand.target.abilities,
         )
-        self._hunter = Hunter(self._attempt, self._wanted)
+        self._hunter = self._new_hunter()
         self._share = errand.first
         self._number = 0
         self._runs = 0
@@ -175,7 +182,7 @@ class Worker:
         """One share; True when a find ends the errand."""
         seed, self._number = share_seed(self._errand.seed, self._share), 0
         while size > 0:
-            hunter = self._hunter = Hunter(self._attempt, self._wanted)
+            hunter = self._hunter = self._new_hunter()
             find = hunter.hunt(
                 self._strategy, seed=seed, runs=size, shrink=self._errand.shrink
             )
@@ -189,11 +196,16 @@ class Worker:
                 return True
         return False
 
+    def _new_hunter(self) -> Hunter:
+        return Hunter(self._attempt, self._wanted, enough=lambda: Worker.stopping)
+
     def _attempt(self, schedule: Schedule) -> Trial:
+        if Worker.stopping and not self._hunter.requirement:
+            raise SystemExit(0)
         self._number += 1
         name = f"share-{self._share:04}-{self._number:04}"
         path = self._history(name) if self._errand.keep else None
-        trial = self._try(schedule, path)
+        trial = self._trials.run(schedule, path=path)
         musts = self._errand.musts
         warned = [one for one in trial.broken if one.requirement not in musts]
         self._tell(
@@ -209,27 +221,25 @@ class Worker:
         )
         return trial
 
-    def _try(self, schedule: Schedule, path: Path | None) -> Trial:
-        Worker.trying = True
-        try:
-            trial = self._trials.run(schedule, path=path)
-        finally:
-            Worker.trying = False
-        if Worker.stopping:
-            raise SystemExit(0)
-        return trial
-
     def _wanted(self, trial: Trial) -> str:
         """The requirement that this trial counts for, if it does."""
         broken = [one.requirement for one in trial.broken]
         if self._errand.only:
             return self._errand.only if self._errand.only in broken else ""
         musts = [one for one in broken if one in self._errand.musts]
-        return next((one for one in musts if not self._flag(one).exists()), "")
+        return next(filter(self._claim, musts), "")
 
-    def _flag(self, requirement: str) -> Path:
-        """There once a find of this requirement was told, by whichever worker."""
-        return self._out / "caught" / requirement.replace("/", "-")
+    def _claim(self, requirement: str) -> bool:
+        """Whether it is this worker's to make small: each requirement is, once."""
+        if not self._errand.shrink:
+            return True
+        flag = self._out / "caught" / requirement.replace("/", "-")
+        flag.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            flag.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
     def _history(self, name: str) -> Path:
         return self._out / "histories" / f"{name}.jsonl"
@@ -238,18 +248,21 @@ class Worker:
         """Run what was found once more, and tell of it."""
         trial = find.trial
         if self._errand.shrink:
-            self._flag(find.requirement).parent.mkdir(parents=True, exist_ok=True)
-            self._flag(find.requirement).touch()
             name = case_name(trial.schedule).removesuffix(".json")
-            again = self._try(trial.schedule, self._history(name))
+            again = self._trials.run(trial.schedule, path=self._history(name))
         else:
             again = trial
         first = next(o for o in trial.broken if o.requirement == find.requirement)
         found = Found(requirement=find.requirement, sentence=first.sentence)
+        musts = [o.requirement for o in trial.broken if o is not first]
+        also = tuple(one for one in musts if one in self._errand.musts)
+        for requirement in also:
+            self._claim(requirement)
         self._tell(
             Caught(
                 schedule=msgspec.structs.replace(trial.schedule, found=found),
                 found=found,
+                also=also,
                 runs=self._runs,
                 again=find.requirement in {one.requirement for one in again.broken},
             )

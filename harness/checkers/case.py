@@ -4,6 +4,7 @@ from functools import cached_property
 from math import inf
 
 from harness.checkers.base import Idents
+from harness.checkers.behind import Middleboxes
 from harness.checkers.calls import Call, Calls, Snapshot
 from harness.checkers.connections import Conn, Sight, read_connections
 from harness.checkers.cursors import Cursors
@@ -44,6 +45,8 @@ class Case:
         self.limits = history.header.limits
         self.tolerances = history.header.tolerances
         self.settle_s = self.tolerances.settle_ms / 1000
+        limits = self.limits
+        self.silence_s = (limits.ping_interval_ms + limits.ping_grace_ms) / 1000
         self.end_s = history.records[-1].t_s if history.records else 0.0
         kinds = self.kinds = Kinds(history)
         self.calls = Calls(kinds)
@@ -67,6 +70,8 @@ class Case:
         for conn in self.conns:
             self.by_who.setdefault(conn.who, []).append(conn)
         self.faults.hold(self.by_who)
+        self.middleboxes = Middleboxes(self.kinds, self.faults)
+        self.middleboxes.hold(self.conns)
         for conn in self.conns:
             seen = conn.responded or (conn.sights[0].frame if conn.sights else None)
             conn.life = self.lives.at(conn.opened.t_s, seen.t_s if seen else None)

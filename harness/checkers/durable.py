@@ -48,13 +48,13 @@ def durable(case: Case) -> Iterator[Look]:
         before = case.lives.earlier(span.number)
         if before is None or span.empty:
             continue
-        sagas = _sagas(case) if sagas is None else sagas
-        old = _kept_lives(case, span.number)
-        for sighted in _sightings(case, span.number):
+        sagas = sagas_of(case) if sagas is None else sagas
+        old = kept_lives(case, span.number)
+        for sighted in sightings(case, span.number):
             yield from _survived(sagas, old, sighted)
 
 
-def _kept_lives(case: Case, number: int) -> set[int]:
+def kept_lives(case: Case, number: int) -> set[int]:
     """The earlier lives whose data this life has."""
     kept: set[int] = set()
     for span in case.lives.spans:
@@ -66,7 +66,7 @@ def _kept_lives(case: Case, number: int) -> set[int]:
     return kept
 
 
-def _sagas(case: Case) -> dict[str, Saga]:
+def sagas_of(case: Case) -> dict[str, Saga]:
     models, sagas = case.models, dict[str, Saga]()
     names = {(n, mid): i for n, m in models.items() for mid, i in m.names.items()}
     for call in case.calls.writes:
@@ -86,7 +86,7 @@ def _sagas(case: Case) -> dict[str, Saga]:
     return sagas
 
 
-def _sightings(case: Case, life: int) -> Iterator[Sighted]:
+def sightings(case: Case, life: int) -> Iterator[Sighted]:
     snapshots = case.snapshots_in(life)
     for snapshot in dict.fromkeys([*snapshots[:1], *snapshots[-1:]]):
         yield _shown(case, snapshot, None)

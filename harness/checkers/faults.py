@@ -6,25 +6,30 @@ from math import inf
 from harness.checkers.calls import Call
 from harness.checkers.connections import Conn, cut_after
 from harness.checkers.kinds import Kinds
-from harness.core.fault import Fault, FaultKind, When
-from harness.core.history import Lag, Life, LifePhase
+from harness.core.fault import BARRING, OF_STORAGE, REPLACING, Fault, FaultKind, When
+from harness.core.history import Hold, Lag, Life, LifePhase
 
 HEAL_S = 0.5
 """Bytes held back by a fault may still come this long after it was healed."""
 
 DEADLY = frozenset((FaultKind.TERM, FaultKind.KILL))
 LOSSY = frozenset((FaultKind.BLACK_HOLE, FaultKind.PARTITION))
-NOT_OF_STREAMS = frozenset((*DEADLY, FaultKind.PAUSE, FaultKind.LOST_ACK))
+NOT_OF_STREAMS = frozenset((*DEADLY, *OF_STORAGE, FaultKind.PAUSE, FaultKind.LOST_ACK))
 
 
 @dataclass(slots=True)
 class FaultSpan:
-    """One fault from its Invoke to its completion, healed or not."""
+    """One fault from its Invoke to its completion, healed or not.
+
+    One of the storage surely held from `held_s` to `loose_s`.
+    """
 
     call: Call
     fault: Fault
     from_s: float
     to_s: float
+    held_s: float = inf
+    loose_s: float = inf
 
     def on(self, who: str) -> bool:
         """Whether this client is among the victims; nobody named means all."""
@@ -40,6 +45,7 @@ class Faults:
             for call in calls
             if call.invoke.fault is not None
         ]
+        self._hold_storage(kinds)
         self.falls = [s.from_s for s in self.spans if s.fault.kind in DEADLY]
         self.pauses = [
             (s.from_s, s.to_s + HEAL_S)
@@ -48,18 +54,50 @@ class Faults:
         ] + _pauses(kinds)
         self.lags = [(record.t_s, record.lag_s) for record in kinds.of(Lag)]
 
+    def _hold_storage(self, kinds: Kinds) -> None:
+        by_call = {span.call.n: span for span in self.spans}
+        for record in kinds.of(Hold):
+            span = by_call.get(record.call)
+            if span is not None and record.ends:
+                span.loose_s = min(span.loose_s, record.t_s)
+            elif span is not None:
+                span.held_s = min(span.held_s, record.t_s)
+
+    @property
+    def barred(self) -> list[FaultSpan]:
+        """Spans in which no write that began could be committed, seen to bite."""
+        return [
+            span
+            for span in self.spans
+            if span.fault.kind in BARRING and span.call.ok and span.held_s < inf
+        ]
+
+    def stores(self, from_s: float, to_s: float) -> bool:
+        """Whether no fault of the storage came between two times."""
+        return not any(
+            span.from_s <= to_s and from_s <= span.to_s + HEAL_S
+            for span in self.spans
+            if span.fault.kind in OF_STORAGE
+        )
+
     def running(self, from_s: float, to_s: float) -> bool:
         """Whether the server was not held still between two times."""
         return all(to_s < a or from_s > b for a, b in self.pauses)
 
-    def quiet(self, who: str, from_s: float, to_s: float) -> bool:
-        """Whether the calls of a client were out of every fault's reach."""
+    def quiet(
+        self, who: str, from_s: float, to_s: float, *, storage: bool = True
+    ) -> bool:
+        """Whether the calls of a client were out of every fault's reach.
+
+        Without `storage` the faults of the database do not count.
+        """
         if not self.running(from_s, to_s):
             return False
         return not any(
             span.on(who) and span.from_s <= to_s and from_s <= span.to_s + HEAL_S
             for span in self.spans
             if span.fault.kind not in DEADLY
+            and (storage or span.fault.kind not in OF_STORAGE)
         )
 
     def lag(self, from_s: float, to_s: float) -> float:
@@ -102,6 +140,8 @@ def _hold(span: FaultSpan, conn: Conn) -> None:
     if kind is FaultKind.CUT:
         if span.fault.when is When.NOW and conn.opened.t_s <= span.from_s:
             conn.holds.append((span.from_s, inf))
+    elif kind in REPLACING and conn.opened.t_s <= span.from_s:
+        conn.holds.append((span.from_s, inf))
     elif kind is FaultKind.BLACK_HOLE and span.from_s < conn.opened.t_s:
         return
     elif kind in LOSSY:

@@ -10,6 +10,7 @@ from harness.checkers.calls import Call, page_of, value_of
 from harness.checkers.case import Case
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short
 from harness.checkers.shown import LifeModel, Stroll
+from harness.checkers.shown import Look as SnapshotLook
 from harness.checkers.sse import read_json
 from harness.core.history import F
 from harness.core.profile import RESUMABLE, Profile
@@ -169,21 +170,30 @@ def _anew(case: Case) -> Iterator[Look]:
 
 
 def _renamed(old: LifeModel, model: LifeModel) -> Iterator[Look]:
-    for look in model.looks:
-        pairs = []
-        for message in look.snapshot.messages:
-            nonce = value_of(message).get("nonce")
-            known = old.mids.get(nonce) if isinstance(nonce, str) else None
-            if known is not None and isinstance(message, dict):
-                pairs.append((known, str(message.get("id"))))
-        if pairs:
-            if all(one == other for one, other in pairs):
-                call: Call = look.snapshot.call
-                sentence = (
-                    f"after a restart {len(pairs)} messages kept their window ids, "
-                    f"such as {pairs[0][0]}, though older messages had left the window"
-                )
-                yield broken(sentence, call.n, call.done_n)
-            else:
-                yield HELD
-            return
+    """Told from what a life begins with.
+
+    Where deletes made room for all that was pushed out, ids may be as before.
+    """
+    look = next((one for one in model.looks if one.high == 0), None)
+    if look is None or _is_all_back(old, look):
+        return
+    pairs = []
+    for message in look.snapshot.messages:
+        nonce = value_of(message).get("nonce")
+        known = old.mids.get(nonce) if isinstance(nonce, str) else None
+        if known is not None and isinstance(message, dict):
+            pairs.append((known, str(message.get("id"))))
+    if pairs and all(one == other for one, other in pairs):
+        call: Call = look.snapshot.call
+        sentence = (
+            f"after a restart {len(pairs)} messages kept their window ids, "
+            f"such as {pairs[0][0]}, though older messages had left the window"
+        )
+        yield broken(sentence, call.n, call.done_n)
+    elif pairs:
+        yield HELD
+
+
+def _is_all_back(old: LifeModel, look: SnapshotLook) -> bool:
+    pushed = {text for _, _, text in old.pushed}
+    return pushed <= {text for _, text in look.snapshot.texts}

@@ -44,10 +44,6 @@ def _pinged(case: Case) -> list[Pinged]:
     ]
 
 
-def _silence_s(case: Case) -> float:
-    return (case.limits.ping_interval_ms + case.limits.ping_grace_ms) / 1000
-
-
 @rule_across("ping/unique-connection")
 def unique_connection(channels: Sequence[Case]) -> Iterator[Look]:
     """ "connection ids are never shared by two streams"."""
@@ -88,13 +84,13 @@ def _last_touch_s(pinged: Pinged, before_s: float) -> float:
 def _dropped(case: Case, pinged: Pinged) -> Iterator[Look]:
     conn = pinged.conn
     touch_s = _last_touch_s(pinged, conn.end_s)
-    due_s = touch_s + _silence_s(case) + case.tolerances.ping_ms / 1000 + ALLOWANCE_S
+    due_s = touch_s + case.silence_s + case.tolerances.ping_ms / 1000 + ALLOWANCE_S
     if touch_s == inf:
         return
     if not case.undisturbed(conn, conn.opened.t_s, min(due_s, conn.end_s)):
         return
     if conn.end_s <= due_s:
-        ended = conn.server_ended and conn.end_s - touch_s > _silence_s(case) / 4
+        ended = conn.server_ended and conn.end_s - touch_s > case.silence_s / 4
         if ended and (not conn.opened.pings or _unpinged(case, pinged, touch_s)):
             yield HELD
         return
@@ -113,7 +109,7 @@ def _dropped(case: Case, pinged: Pinged) -> Iterator[Look]:
 
 def _unpinged(case: Case, pinged: Pinged, touch_s: float) -> bool:
     """Whether it ended because its pings had stopped, not while they came."""
-    return pinged.conn.end_s - touch_s >= _silence_s(case) * 0.9
+    return pinged.conn.end_s - touch_s >= case.silence_s * 0.9
 
 
 def _left(case: Case, pinged: Pinged) -> Iterator[Look]:
@@ -123,7 +119,7 @@ def _left(case: Case, pinged: Pinged) -> Iterator[Look]:
         return
     for call in pinged.pings:
         touch_s = _last_touch_s(pinged, call.invoke.t_s)
-        due_s = touch_s + _silence_s(case) + case.tolerances.ping_ms / 1000
+        due_s = touch_s + case.silence_s + case.tolerances.ping_ms / 1000
         due_s += ALLOWANCE_S + case.slack_s(pinged.since_s, call.done_s)
         if conn.server_ended and conn.calm(conn.opened.t_s, conn.end_s):
             slack_s = case.slack_s(conn.end_s, call.done_s)
@@ -191,7 +187,7 @@ def _kept(case: Case, pinged: Pinged) -> Look | None:
             f"still ended by the server ({conn.closed.kind}) after {lived_s:.2f} s"
         )
         return broken(sentence, conn.opened.n, conn.closed.n)
-    silence_s = _silence_s(case) + case.tolerances.ping_ms / 1000
+    silence_s = case.silence_s + case.tolerances.ping_ms / 1000
     return HELD if not ended and lived_s > silence_s else None
 
 

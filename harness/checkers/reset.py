@@ -140,7 +140,9 @@ def _ended(case: Case, conn: Conn) -> Look | None:
     """ "then the server ends the response"."""
     assert conn.reset is not None
     waited_s = conn.end_s - conn.reset.t_s
-    late_s = waited_s - ENDS_WITHIN_S - ALLOWANCE_S
+    # Who does not ping after it is ended for that, which is no end for the reset.
+    within_s = min(ENDS_WITHIN_S, case.silence_s / 2)
+    late_s = waited_s - within_s - ALLOWANCE_S
     if late_s <= 0 or not case.undisturbed(conn, conn.reset.t_s, conn.end_s):
         return HELD
     closed = conn.closed.n if conn.closed else None

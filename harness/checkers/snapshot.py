@@ -1,6 +1,6 @@
 """Rules for /init: init/* of docs/protocol.md section 4, but database ids."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -33,7 +33,7 @@ def window(case: Case) -> Iterator[Look]:
         if shown.fits is not None:
             yield _ids_agree(case, shown)
         elif not excused(shown):
-            yield _misfit(shown)
+            yield misfit(shown)
     for model in case.models.values():
         yield from _reused(model)
 
@@ -98,12 +98,15 @@ def _ids_agree(case: Case, shown: Shown) -> Look:
     return HELD
 
 
-def excused(shown: Shown) -> bool:
-    """Whether a write that no event tells of explains what a snapshot shows."""
+def excused(shown: Shown, surely_not: Collection[Call] = ()) -> bool:
+    """Whether a write that no event tells of explains what a snapshot shows.
+
+    `surely_not` are writes that cannot have been carried out.
+    """
     texts = {text for _, text in shown.texts}
     ids = {str(m.get("id")) for m in shown.snapshot.messages if isinstance(m, dict)}
     for call in shown.order.unplaced:
-        if call.invoke.t_s > shown.snapshot.call.done_s:
+        if call.invoke.t_s > shown.snapshot.call.done_s or call in surely_not:
             continue
         if call.invoke.f is F.DELETE:
             if call.invoke.about not in ids:
@@ -113,7 +116,7 @@ def excused(shown: Shown) -> bool:
     return shown.order.gappy or shown.doubtful
 
 
-def _misfit(shown: Shown) -> Look:
+def misfit(shown: Shown) -> Look:
     call, expected = shown.snapshot.call, shown.expected
     texts = [message.signature for message in expected]
     where = next(
@@ -184,4 +187,4 @@ def judged_last(case: Case, call: Call) -> Look | None:
     shown = case.looks.get(call)
     if shown is None or not shown.judged or excused(shown):
         return None
-    return HELD if shown.fits is not None else _misfit(shown)
+    return HELD if shown.fits is not None else misfit(shown)

@@ -8,7 +8,8 @@ from harness.checkers.calls import Call
 from harness.checkers.case import ALLOWANCE_S, Case
 from harness.checkers.connections import Conn, Sight
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short, unclear
-from harness.core.history import CloseKind
+from harness.core.history import CloseKind, Responded
+from harness.core.profile import Profile
 
 SILENT_S = 2.0
 """An event this late on an open stream was not sent to it."""
@@ -23,11 +24,21 @@ def content_type(case: Case) -> Iterator[Look]:
                 yield broken(f"{conn.named} got no HTTP answer", conn.opened.n)
             continue
         if conn.responded.status != 200:
-            if case.undisturbed(conn, conn.opened.t_s, conn.responded.t_s):
+            may = _without_database(case, conn, conn.responded)
+            if not may and case.undisturbed(conn, conn.opened.t_s, conn.responded.t_s):
                 status = conn.responded.status
                 yield broken(f"{conn.named} was answered {status}", conn.responded.n)
             continue
         yield _typed(case, conn, conn.responded.headers)
+
+
+def _without_database(case: Case, conn: Conn, answer: Responded) -> bool:
+    """`log`: "a reconnect is answered from the database", so not while it is away."""
+    return (
+        case.profile is Profile.LOG
+        and answer.status >= 500
+        and not case.faults.stores(conn.opened.t_s, answer.t_s)
+    )
 
 
 def _garbage(case: Case, conn: Conn) -> bool:
@@ -148,6 +159,8 @@ def no_store(case: Case) -> Iterator[Look]:
     for conn in case.conns:
         if conn.responded is None or not conn.accepted:
             continue
+        if case.middleboxes.before(conn) is not None:
+            continue  # a middlebox has headers of its own
         headers = conn.responded.headers
         wrong = [
             f"{name}: {headers.get(name, '(absent)')}"

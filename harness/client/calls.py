@@ -8,7 +8,8 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from harness.client.endings import close_kind
+from harness.client.endings import close_kind, said
+from harness.client.transport import url_of
 from harness.core.history import (
     Answer,
     CloseKind,
@@ -210,7 +211,7 @@ class Calls:
         try:
             outgoing = self._http.build_request(
                 method,
-                path,
+                url_of(path),
                 params=query,
                 content=content,
                 headers=[
@@ -231,7 +232,7 @@ class Calls:
             return add(Info, call=invoke.n, error=f"no answer within {TIMEOUT_S} s")
         except (httpx.TransportError, httpx.DecodingError) as error:
             kind = close_kind(error)
-            text = f"{kind}: {error}"[:500]
+            text = f"{kind}: {said(error)}"[:500]
             if kind is CloseKind.REFUSED:
                 return add(Fail, call=invoke.n, error=text)
             return add(Info, call=invoke.n, error=text)

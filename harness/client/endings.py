@@ -29,3 +29,8 @@ def close_kind(error: Exception) -> CloseKind:
         case httpx.RemoteProtocolError() | httpx.DecodingError():
             return CloseKind.GARBAGE
     raise error
+
+
+def said(error: Exception) -> str:
+    """An exception's message; its class where it has none, as for a reset."""
+    return str(error) or type(error).__name__

@@ -8,8 +8,9 @@ import httpx
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
 from harness.client.calls import cookie_of
-from harness.client.endings import close_kind
+from harness.client.endings import close_kind, said
 from harness.client.tap import Block, Flood, Span, Splitter
+from harness.client.transport import url_of
 from harness.core.history import Closed, CloseKind, Frame, Opened, Responded, headers_of
 from harness.core.recorder import Recorder
 
@@ -67,7 +68,7 @@ class Attempt:
                     yield event
             kind = CloseKind.CLIENT if self.refused_source else self._ending
         except (httpx.TransportError, httpx.DecodingError) as trouble:
-            kind, error = close_kind(trouble), str(trouble)
+            kind, error = close_kind(trouble), said(trouble)
         except (Flood, httpx.InvalidURL) as trouble:
             # The latter: a cursor that no URL can carry, which nobody can resume from.
             kind, error = CloseKind.GARBAGE, str(trouble)
@@ -84,7 +85,8 @@ class Attempt:
         if self.header is not None:
             headers.append((b"Last-Event-ID", _sendable(self.header)))
         params = {"lastEventId": self.query} if self.query is not None else None
-        async with http.stream("GET", path, headers=headers, params=params) as answer:
+        url = url_of(path)
+        async with http.stream("GET", url, headers=headers, params=params) as answer:
             self._respond(answer)
             source = EventSource(self._tapped(answer))
             try:

@@ -9,6 +9,7 @@ from collections.abc import (
     Iterator,
 )
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import httpcore
@@ -16,6 +17,16 @@ import httpx
 
 KEEPALIVE_EXPIRY_S = 2.0
 """Shorter than any server's own idle limit, so that no request meets a closing one."""
+
+
+@lru_cache(maxsize=1_024)
+def url_of(path: str) -> httpx.URL:
+    """The URL of a path; where connections go the backend decides, whatever the host.
+
+    Kept, since httpx takes longer to read a URL than to send it. Raises
+    `httpx.InvalidURL`.
+    """
+    return httpx.URL(f"http://localhost/{path.lstrip('/')}")
 
 
 Dial = Callable[[float | None], Awaitable[httpcore.AsyncNetworkStream]]

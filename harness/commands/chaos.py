@@ -15,9 +15,10 @@ from harness.chaos.story import story
 from harness.chaos.tally import Tally
 from harness.chaos.worker import Caught, Ended, Errand, Report, Tried
 from harness.commands.folder import clear, prepare
+from harness.commands.listed import check_mutant
 from harness.commands.twice import check_repeatable, hashed_by, tell_differences
 from harness.core.errors import BadInput, CouldNotRun
-from harness.core.fault import FaultKind
+from harness.core.fault import OF_STORAGE, FaultKind
 from harness.core.requirement import Level
 from harness.core.schedule import case_name, encode_case
 from harness.core.target import load_target
@@ -26,8 +27,8 @@ from harness.options import check_arm, find_target, profile_of
 from reports.chaos import ChaosProgress, coverage_table, edge_table, find_story
 from scenarios.requirements import REQUIREMENTS
 
-SHRINK_S = 120.0
-"""How much longer a hunt may last to make its find small."""
+HOPELESS = 20
+"""So many runs, none of which could be carried out, and the hunt is over."""
 
 MUSTS = tuple(s for s, one in REQUIREMENTS.items() if one.level is Level.MUST)
 
@@ -57,6 +58,8 @@ def chaos(
             "so give it [start] or [app]"
         )
     check_arm(loaded, arm)
+    chosen = profile_of(loaded, profile or "")
+    check_mutant(loaded, chosen, mutant)
     if twice:
         check_repeatable(arm)
     prepare(out)
@@ -64,7 +67,7 @@ def chaos(
     jobs = min(jobs, runs or jobs)
     errand = Errand(
         target=loaded,
-        profile=profile_of(loaded, profile or ""),
+        profile=chosen,
         arm=arm,
         mutant=mutant,
         seed=seed,
@@ -98,7 +101,7 @@ class Hunt:
         self._stops = stops
         self._began_s = time.monotonic()
         self._took_s = 0.0
-        self._shrinking: int | None = None
+        self._shrinking: set[int] = set()
 
     def carry_out(self, errands: list[Errand]) -> None:
         """Hunt until the runs are done, the time is up, or a find is small."""
@@ -109,8 +112,7 @@ class Hunt:
                 for report in pool.reports():
                     if report is not None and self._is_last(report, pool):
                         break
-                    if self._is_late():
-                        break
+                    self._end_in_time(pool)
                     progress.show(self._line(), self._elapsed())
         finally:
             self._took_s = self._elapsed()
@@ -119,11 +121,12 @@ class Hunt:
     def tell(self, *, verbose: bool) -> int:
         """Print what was found; the exit status."""
         tally = self.tally
-        if verbose or not self.finds:
+        if tally.edges and (verbose or not self.finds):
             edge_table(EDGES, tally.edges, tally.first_run, self._console)
             self._console.print()
-            faults, phases = [str(f) for f in FaultKind], [str(p) for p in Phase]
-            coverage_table(faults, phases, tally.covered, self._console)
+            # No schedule has faults of the storage; they meet no phase anyway.
+            faults = [str(one) for one in FaultKind if one not in OF_STORAGE]
+            coverage_table(faults, list(Phase), tally.covered, self._console)
         for find in self.finds:
             self._tell_find(find)
         for slug, count in tally.warned.items():
@@ -140,31 +143,46 @@ class Hunt:
         match report.what:
             case Tried() as trial:
                 self.tally.add(trial)
-                if trial.shrinking and self._stops and self._shrinking is None:
-                    self._shrinking = report.worker
-                    pool.end_all_but(report.worker)
-            case Caught() as find:
+                if trial.shrinking and self._is_followed(report.worker):
+                    self._shrinking.add(report.worker)
+                    if self._stops:
+                        pool.end_all_but(self._shrinking)
+            case Caught() as find if self._is_followed(report.worker):
+                self._shrinking.discard(report.worker)
                 self._keep(find)
                 return self._stops
             case Ended(error=error) if error:
                 raise CouldNotRun(error)
         return False
 
-    def _is_late(self) -> bool:
-        if self._within_s is None:
-            return False
-        extra_s = SHRINK_S if self._shrinking is not None else 0.0
-        return self._elapsed() > self._within_s + extra_s
+    def _is_followed(self, worker: int) -> bool:
+        """Every worker is; a hunt that stops at its first find follows only that."""
+        return not self._stops or self._shrinking <= {worker}
+
+    def _end_in_time(self, pool: Pool) -> None:
+        """When the time is up, or nothing can be run: finds are made small first."""
+        tally = self.tally
+        if tally.runs >= HOPELESS and tally.not_run == tally.runs:
+            pool.end_all_but(())
+        if self._within_s is not None and self._elapsed() > self._within_s:
+            pool.end_all_but(self._shrinking)
 
     def _keep(self, find: Caught) -> None:
+        """Keep the first find of each requirement, and of each schedule."""
+        name = case_name(find.schedule)
+        for known in self.finds:
+            same = known.found.requirement == find.found.requirement
+            if same or case_name(known.schedule) == name:
+                return
         self.finds.append(find)
-        file = self._out / case_name(find.schedule)
-        file.write_bytes(encode_case(find.schedule))
+        (self._out / name).write_bytes(encode_case(find.schedule))
 
     def _tell_find(self, find: Caught) -> None:
         name = case_name(find.schedule)
         after = f"after {find.runs} runs"
         lines = story(find.schedule)
+        if find.also:
+            lines.append(f"It breaks also {', '.join(find.also)}.")
         find_story(find.found.requirement, lines, after, self._console)
         if not find.again:
             self._console.print("  run once more, it was not seen again")

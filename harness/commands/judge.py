@@ -26,7 +26,7 @@ def judge(*, histories: Sequence[Path], out: Path | None, verbose: bool) -> int:
         _check_same(first, history.header, path)
     if out is not None:
         prepare(out)
-    cases = [_case(path, history) for path, history in loaded]
+    cases = [judged(path, history) for path, history in loaded]
     headers = [history.header for _, history in loaded]
     result = fold_run(_facts(headers), cases, REQUIREMENTS)
     report = "" if out is None else str(write_reports(result, out))
@@ -56,7 +56,8 @@ def _check_same(first: Header, other: Header, path: Path) -> None:
         )
 
 
-def _case(path: Path, history: History) -> CaseResult:
+def judged(path: Path, history: History) -> CaseResult:
+    """A stored history as the case that it was."""
     records = history.records
     return case_result(
         judge_history(history),

@@ -4,20 +4,21 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from harness.commands.engine import Listener, engine, option
+from harness.commands.engine import NIGHTLY, Listener, engine, option
 from scenarios.requirements import REQUIREMENTS
 
 
 def listing(*, keyword: str | None, requirement: str | None) -> int:
     """Print both tables; gives the exit status."""
     listener = Listener()
-    arguments = ["--collect-only", option("requirement", requirement or "")]
+    arguments = ["--collect-only", option("requirement", requirement or ""), NIGHTLY]
     engine(listener, arguments, keyword=keyword, jobs=1, apart=False)
     judged_by: dict[str, dict[str, None]] = {slug: {} for slug in REQUIREMENTS}
     found: dict[str, tuple[tuple[str, ...], dict[str, None]]] = {}
     for item in listener.collected:
         assert isinstance(item, pytest.Function)
-        name = f"{item.path.name}::{item.originalname}"
+        when = " (nightly)" if item.get_closest_marker("nightly") else ""
+        name = f"{item.path.name}::{item.originalname}{when}"
         mark = item.get_closest_marker("judges")
         slugs = mark.args if mark is not None else ()
         _, profiles = found.setdefault(name, (slugs, {}))

@@ -12,9 +12,10 @@ from harness.case import versions
 from harness.chaos.story import story
 from harness.chaos.trial import Trials
 from harness.commands.folder import clear, prepare
+from harness.commands.listed import check_mutant
 from harness.commands.outcome import write_reports
 from harness.commands.run import repeated
-from harness.core.schedule import Schedule, load_case
+from harness.core.schedule import Schedule, load_case, narrowed
 from harness.core.target import Target, load_target
 from harness.judged import HISTORIES, LOGS
 from harness.options import check_arm, find_target
@@ -40,6 +41,8 @@ def replay(
         schedule = msgspec.structs.replace(schedule, mutant="")
     loaded = load_target(find_target(target or schedule.target), app=app or "")
     check_arm(loaded, arm)
+    narrowed(loaded, schedule)
+    check_mutant(loaded, schedule.profile, schedule.mutant)
     prepare(out)
     clear(out)
     console = Console()

@@ -13,5 +13,9 @@ class CouldNotRun(HarnessError):
     """A case or a run could not be carried out (exit status 3, never "passed")."""
 
 
+class NotApplicable(Exception):
+    """This case cannot exist for this target or on this arm; the message says why."""
+
+
 class Unreached(CouldNotRun):
     """A bounded wait of a scenario ended before its condition held."""

@@ -27,6 +27,12 @@ class FaultKind(StrEnum):
     TERM = "term"
     KILL = "kill"
     PAUSE = "pause"
+    MIDDLEBOX_RELOAD = "middlebox-reload"
+    MIDDLEBOX_RESTART = "middlebox-restart"
+    STORAGE_AWAY = "storage-away"
+    STORAGE_SLOW = "storage-slow"
+    STORAGE_FULL = "storage-full"
+    COMMIT_CUT = "commit-cut"
 
 
 REFUSING = (FaultKind.REFUSE, FaultKind.PARTITION)
@@ -37,6 +43,20 @@ LOSSLESS = (FaultKind.LATENCY, FaultKind.BANDWIDTH, FaultKind.SLICE, FaultKind.S
 
 SWALLOWING = (FaultKind.BLACK_HOLE, FaultKind.PARTITION, FaultKind.LOST_ACK)
 """Bytes are lost, so the connections end when these are healed."""
+
+REPLACING = (FaultKind.MIDDLEBOX_RELOAD, FaultKind.MIDDLEBOX_RESTART)
+"""The streams through it end with the part of the middlebox that kept them."""
+
+OF_STORAGE = (
+    FaultKind.STORAGE_AWAY,
+    FaultKind.STORAGE_SLOW,
+    FaultKind.STORAGE_FULL,
+    FaultKind.COMMIT_CUT,
+)
+"""Between the target and its database; no connection of a client is touched."""
+
+BARRING = (FaultKind.STORAGE_AWAY, FaultKind.STORAGE_FULL)
+"""While these hold, no write that begins can be committed."""
 
 
 class Close(StrEnum):
@@ -64,6 +84,13 @@ class When(StrEnum):
     NEXT = "next connection"
 
 
+class Fate(StrEnum):
+    """What becomes of a commit whose connection is cut before its answer comes."""
+
+    KEPT = "kept"
+    LOST = "lost"
+
+
 class Named(Protocol):
     """Anything with a name in the history: a client, a writer."""
 
@@ -83,6 +110,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delay_ms: int = 0
     kilobytes_per_s: int = 0
     slice_bytes: int = 0
+    fate: Fate | None = None
 
     def says(self) -> str:
         """One plain phrase for reports: "cut alice (rst, after 12 bytes)"."""
@@ -165,3 +193,23 @@ def slow_close(*whom: Named, delay_ms: int) -> Fault:
 def partition(*whom: Named) -> Fault:
     """Open connections go silent, new ones are refused, until healed."""
     return Fault(kind=FaultKind.PARTITION, whom=_names(whom))
+
+
+def storage_away() -> Fault:
+    """The database refuses every read and every write, as long as it is away."""
+    return Fault(kind=FaultKind.STORAGE_AWAY)
+
+
+def storage_slow(*, delay_ms: int) -> Fault:
+    """The database lets whoever asks wait up to so long; nothing is refused."""
+    return Fault(kind=FaultKind.STORAGE_SLOW, delay_ms=delay_ms)
+
+
+def storage_full() -> Fault:
+    """The database has no room: it can be read, and refuses every write."""
+    return Fault(kind=FaultKind.STORAGE_FULL)
+
+
+def commit_cut(fate: Fate) -> Fault:
+    """The way to the database is cut while it commits: nobody is told the outcome."""
+    return Fault(kind=FaultKind.COMMIT_CUT, fate=fate)

@@ -14,6 +14,7 @@ import msgspec
 
 from harness.core.fault import Fault
 from harness.core.limits import Limits, Tolerances
+from harness.core.nginx import Nginx
 
 FORMAT = "unbroken-history"
 VERSION = 2
@@ -173,6 +174,18 @@ class Info(Record, frozen=True, kw_only=True, tag="info"):
     error: str = ""
 
 
+class Behind(Record, frozen=True, kw_only=True, tag="behind"):
+    """From here on everything that this client opens goes through this nginx.
+
+    What comes and ends there is nginx's doing as well; `version` is what it calls
+    itself.
+    """
+
+    who: str
+    nginx: Nginx
+    version: str = ""
+
+
 class Opened(Record, frozen=True, kw_only=True, tag="opened"):
     """A client asked for the stream: `conn` numbers connections from 1.
 
@@ -254,6 +267,17 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     value: Any = None
 
 
+class Hold(Record, frozen=True, kw_only=True, tag="hold"):
+    """A fault of the storage, begun by `call`, surely holds; or is about to let go.
+
+    What lies between the two is certain; a moment before the first and after the
+    second nobody knows. A cut commit holds from the moment of the cut.
+    """
+
+    call: int
+    ends: bool = False
+
+
 class View(Record, frozen=True, kw_only=True, tag="view"):
     """What a client shows, oldest first; written when a case ends."""
 
@@ -285,11 +309,13 @@ AnyRecord = (
     | Ok
     | Fail
     | Info
+    | Behind
     | Opened
     | Responded
     | Frame
     | Closed
     | Life
+    | Hold
     | View
     | Lag
     | Note

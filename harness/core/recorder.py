@@ -1,9 +1,9 @@
 """Writes a history while a case runs: one file, one append-only list in memory."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from harness.core.codec import encode
 from harness.core.errors import HarnessError
@@ -48,16 +48,16 @@ class Recorder:
         return History(header=self.header, records=tuple(self.records))
 
     def close(self) -> None:
-        """Flush and close the file."""
+        """Close the file."""
         try:
             self._file.close()
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _open(self) -> IO[bytes]:
+    def _open(self) -> FileIO:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            return self.path.open("wb")
+            return self.path.open("wb", buffering=0)
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -65,12 +65,11 @@ class Recorder:
         if self._broken is not None:
             raise self._broken
         try:
-            self._file.write(line)
-            self._file.flush()
+            while line:  # a disk that fills up may take a part of it
+                line = line[self._file.write(line) :]
         except OSError as error:
-            with suppress(OSError):  # closing flushes once more
-                self._file.close()
             self._broken = self._unwritable(error)
+            self.close()
             raise self._broken from error
 
     def _unwritable(self, error: OSError) -> HarnessError:

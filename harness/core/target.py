@@ -14,6 +14,7 @@ from harness.core.errors import BadInput
 from harness.core.limits import Limits, Milliseconds, Tolerances
 from harness.core.paths import Paths
 from harness.core.profiled import Profiled, check_path, check_profiled
+from harness.core.storage import Storage, check_storage
 from harness.core.strict import Strict
 
 __all__ = [
@@ -33,7 +34,16 @@ __all__ = [
     "values_of",
 ]
 
-PLACEHOLDERS = ("python", "port", "data", "host", "mutant", "profile", "operator_token")
+PLACEHOLDERS = (
+    "python",
+    "port",
+    "data",
+    "host",
+    "mutant",
+    "profile",
+    "operator_token",
+    "postgres",
+)
 """What a command may hold beside the names of the declared limits."""
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_600)]
@@ -88,7 +98,8 @@ class Capability(StrEnum):
 class Target(Strict, frozen=True, kw_only=True):
     """One implementation: we run it (`start`, `app`), or it runs already (`url`).
 
-    `start` is for the live arm, `app` for the sim arm.
+    `start` is for the live arm, `app` for the sim arm. Without `storage` the scenarios
+    of its faults are not applicable.
     """
 
     name: str
@@ -99,6 +110,7 @@ class Target(Strict, frozen=True, kw_only=True):
     tolerances: Tolerances = Tolerances()
     retry_ms: Milliseconds = 100
     capabilities: tuple[Capability, ...] = tuple(Capability)
+    storage: Storage | None = None
     profiles: dict[str, Profiled]
 
     @property
@@ -207,6 +219,8 @@ def _check(target: Target, name: str) -> None:
     check_path(target.ready, f"{name}: ready")
     if target.url:
         _check_url(target.url, name)
+    if target.storage is not None:
+        check_storage(target.storage, name, runs_already=bool(target.url))
     if target.start is not None:
         _check_commands(target, target.start, name)
     if target.app is not None:
@@ -245,6 +259,8 @@ def _check_commands(target: Target, start: Start, name: str) -> None:
 
 def _any_values(target: Target) -> dict[str, object]:
     values: dict[str, object] = dict.fromkeys(PLACEHOLDERS, "0")
+    if target.storage is None or not target.storage.postgres:
+        del values["postgres"]
     for profiled in target.profiles.values():
         values |= placeholders(profiled.limits)
     return values
@@ -260,6 +276,8 @@ def _bad_placeholder(name: str, key: str) -> str:
     known = [*PLACEHOLDERS, *Limits.__struct_fields__]
     if key in Limits.__struct_fields__:
         return f"{name}: {{{key}}} stands for a limit that no profile here declares"
+    if key == "postgres":
+        return f"{name}: {{postgres}} needs [storage] with postgres = NAME"
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"; did you mean {{{near[0]}}}?" if near else ""
     return f"{name}: unknown placeholder {{{key}}}{hint} known: {', '.join(known)}"
@@ -271,7 +289,10 @@ def _nearest_key(message: str) -> str:
         return ""
     known = {
         field
-        for struct in (Target, Start, App, Paths, Profiled, Limits, Tolerances)
+        for struct in (
+            *(Target, Start, App, Storage),
+            *(Paths, Profiled, Limits, Tolerances),
+        )
         for field in struct.__struct_fields__
     }
     near = difflib.get_close_matches(found[1], sorted(known), n=1)

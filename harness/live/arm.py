@@ -8,11 +8,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from harness.arm import Storage
 from harness.case import Case, no_longer_than
 from harness.core.recorder import Recorder
-from harness.core.target import App, Start
+from harness.core.target import App, Start, Target
 from harness.live.network import LiveNetwork
+from harness.live.postgres_server import PostgresServer
+from harness.live.postgres_storage import PostgresStorage
 from harness.live.server import LiveServer, RunningServer
+from harness.live.sqlite_storage import SqliteStorage
 from harness.live.toxiproxy_binary import VERSION
 from harness.live.toxiproxy_server import ToxiproxyServer
 from harness.world import World
@@ -23,7 +27,10 @@ CASE_S = 90.0
 
 
 class LiveArm:
-    """Makes worlds; keeps one toxiproxy for all, and a fresh one when it died."""
+    """Makes worlds; keeps one toxiproxy for all, and a fresh one when it died.
+
+    So it does with PostgreSQL, for targets that ask for one.
+    """
 
     name = "live"
     versions: ClassVar = {"toxiproxy": VERSION}
@@ -32,6 +39,7 @@ class LiveArm:
         self._binary = binary
         self._folder = folder
         self._toxiproxy: ToxiproxyServer | None = None
+        self._postgres: PostgresServer | None = None
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run `main` on an ordinary loop."""
@@ -48,61 +56,109 @@ class LiveArm:
         """A world for one case; its scratch files go to `folder`."""
         toxiproxy = await self._running_toxiproxy()
         target = case.target
-        server: LiveServer | RunningServer
-        start = target.start or _uvicorn(target.app, case.mutant)
-        if start is None:
-            server = RunningServer(target=target, recorder=recorder)
-        else:
-            server = LiveServer(
-                target=target,
-                start=start,
+        async with self._postgres_of(target, toxiproxy) as postgres:
+            server: LiveServer | RunningServer
+            storage: Storage | None = postgres
+            start = target.start or _uvicorn(target.app, case.mutant)
+            if start is None:
+                server = RunningServer(target=target, recorder=recorder)
+            else:
+                server = LiveServer(
+                    target=target,
+                    start=start,
+                    profile=case.profile,
+                    recorder=recorder,
+                    folder=folder,
+                    mutant=case.mutant,
+                    provide=postgres.provide if postgres else None,
+                )
+                storage = postgres or _sqlite_of(target, server)
+            yield World(
                 profile=case.profile,
+                profiled=case.profiled,
+                tolerances=target.tolerances,
+                retry_ms=target.retry_ms,
+                network=LiveNetwork(toxiproxy, lambda: server.address, folder=folder),
+                server=server,
+                storage=storage,
+                abilities=target.abilities,
                 recorder=recorder,
-                folder=folder,
-                mutant=case.mutant,
+                rng=random.Random(f"{case.seed} {case.scenario}"),
+                probes_lag=True,
+                salt=case.salt if target.start or target.app else secrets.token_hex(4),
             )
-        yield World(
-            profile=case.profile,
-            profiled=case.profiled,
-            tolerances=target.tolerances,
-            retry_ms=target.retry_ms,
-            network=LiveNetwork(toxiproxy, lambda: server.address),
-            server=server,
-            abilities=target.abilities,
-            recorder=recorder,
-            rng=random.Random(f"{case.seed} {case.scenario}"),
-            probes_lag=True,
-            salt=case.salt if target.start or target.app else secrets.token_hex(4),
-        )
 
     async def aclose(self) -> None:
-        """End toxiproxy."""
+        """End what was started for all cases."""
+        try:
+            if self._postgres is not None:
+                await self._postgres.stop()
+        finally:
+            self._postgres = None
+            await self._end_toxiproxy()
+
+    async def _end_toxiproxy(self) -> None:
         if self._toxiproxy is not None:
             await self._toxiproxy.stop()
             self._toxiproxy = None
 
     async def _running_toxiproxy(self) -> ToxiproxyServer:
         if self._toxiproxy is not None and not self._toxiproxy.alive:
-            await self.aclose()
+            await self._end_toxiproxy()
         if self._toxiproxy is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._toxiproxy = await ToxiproxyServer.start(self._binary, self._folder)
         return self._toxiproxy
+
+    @asynccontextmanager
+    async def _postgres_of(
+        self, target: Target, toxiproxy: ToxiproxyServer
+    ) -> AsyncIterator[PostgresStorage | None]:
+        """A database for a case of a target that asks for one; gone after it."""
+        name = target.storage.postgres if target.storage is not None else ""
+        if not name:
+            yield None
+            return
+        storage = PostgresStorage(await self._running_postgres(), toxiproxy, name)
+        try:
+            yield storage
+        finally:
+            await storage.aclose()
+
+    async def _running_postgres(self) -> PostgresServer:
+        if self._postgres is not None and not self._postgres.alive:
+            await self._postgres.stop()
+            self._postgres = None
+        if self._postgres is None:
+            log = self._folder / "postgres.log"
+            self._postgres = await PostgresServer.start(log)
+        return self._postgres
+
+
+def _sqlite_of(target: Target, server: LiveServer) -> Storage | None:
+    """Faults for the file that the target declares."""
+    file = target.storage.sqlite if target.storage is not None else ""
+    if not file:
+        return None
+    return SqliteStorage(
+        lambda: Path(file.format(data=server.data)), lambda: server.pid
+    )
 
 
 def _uvicorn(app: App | None, mutant: str) -> Start | None:
     """The command that runs an application which has no command of its own."""
     if app is None:
         return None
-    host = ("--host", "{host}", "--port", "{port}", "--log-level", "warning")
-    factory = ("--factory",) if app.factory else ()
-    graceful = (
-        ()
-        if app.graceful_s is None
-        else ("--timeout-graceful-shutdown", str(app.graceful_s))
-    )
+    command = ["{python}", "-m", "uvicorn", app.app, "--log-level", "warning"]
+    command += ["--host", "{host}", "--port", "{port}"]
+    if app.factory:
+        command += ["--factory"]
+    if app.folder:
+        command += ["--app-dir", app.folder]
+    if app.graceful_s is not None:
+        command += ["--timeout-graceful-shutdown", str(app.graceful_s)]
     return Start(
-        command=("{python}", "-m", "uvicorn", app.app, *host, *factory, *graceful),
+        command=tuple(command),
         env=app.env | (app.mutant if mutant else {}),
         ready_within_s=app.ready_within_s,
         stop_within_s=app.stop_within_s,

@@ -123,12 +123,14 @@ def spawn(
     cwd: Path,
     env: Mapping[str, str] | None,
     log: Path,
+    user: str | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start `command` as the leader of a new group that dies with the harness.
 
     Standard input is empty, output and errors are appended to `log`; `env` None means
-    the harness's own. The pid is the group's number. Always hand the result to
-    `end_group`, also when it has exited: something it started may still run.
+    the harness's own, and so does `user`; only root can name another. The pid is the
+    group's number. Always hand the result to `end_group`, also when it has exited:
+    something it started may still run.
     """
     environment = dict(os.environ if env is None else env)
     program = _executable(command, cwd=cwd, path=environment.get("PATH"))
@@ -146,6 +148,9 @@ def spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            user=user,
+            group=None if user is None else _group_of(user),
+            extra_groups=None if user is None else (),
         )
     _watchdog.remember(popen.pid)
     return popen
@@ -164,6 +169,12 @@ def _executable(command: Sequence[str], *, cwd: Path, path: str | None) -> str:
     return os.path.abspath(found)
 
 
+def _group_of(user: str) -> int:
+    import pwd
+
+    return pwd.getpwnam(user).pw_gid
+
+
 def _beyond_shell(environment: Mapping[str, str]) -> list[str]:
     """Carry variables like `server.port` past the shell, which may drop such names."""
     odd = [f"{k}={v}" for k, v in environment.items() if not _SHELL_NAME.fullmatch(k)]
@@ -179,7 +190,12 @@ def signal_group(popen: subprocess.Popen[bytes], number: signal.Signals) -> bool
     return True
 
 
-async def end_group(popen: subprocess.Popen[bytes], *, grace_s: float) -> None:
+async def end_group(
+    popen: subprocess.Popen[bytes],
+    *,
+    grace_s: float,
+    politely: signal.Signals = signal.SIGTERM,
+) -> None:
     """End the whole group: TERM, `grace_s` seconds later KILL, then reap the leader.
 
     The grace is the group's, not the leader's: a wrapper may exit at once while the
@@ -187,7 +203,7 @@ async def end_group(popen: subprocess.Popen[bytes], *, grace_s: float) -> None:
     a grace of zero kills at once. Cancelled in between, it still kills.
     """
     try:
-        if grace_s > 0 and signal_group(popen, signal.SIGTERM):
+        if grace_s > 0 and signal_group(popen, politely):
             signal_group(popen, signal.SIGCONT)
             await _gone(popen, within_s=grace_s)
     finally:

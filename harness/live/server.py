@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,6 +28,9 @@ POLL_S = 0.01
 FREEZE_S = 5.0
 """How long SIGSTOP may take; longer means that the target is not there any more."""
 
+Provide = Callable[[int], Awaitable[Mapping[str, str]]]
+"""Gives more placeholder values for a life on data of this number."""
+
 START_ATTEMPTS = 3
 """How many ports are tried when another process takes ours before the target does."""
 
@@ -47,6 +51,7 @@ class LiveServer:
         recorder: Recorder,
         folder: Path,
         mutant: str = "",
+        provide: Provide | None = None,
     ) -> None:
         self.address = (HOST, 0)
         self._target = target
@@ -55,6 +60,8 @@ class LiveServer:
         self._recorder = recorder
         self._folder = folder
         self._mutant = mutant
+        self._provide = provide
+        self._provided: Mapping[str, str] = {}
         self._life = 0
         self._living = False
         self._datas = 0
@@ -74,6 +81,16 @@ class LiveServer:
             self._record_death()
         return alive
 
+    @property
+    def data(self) -> Path:
+        """The data folder of the running life."""
+        return self._folder / f"data-{self._datas}"
+
+    @property
+    def pid(self) -> int | None:
+        """The leader of the target's processes, while there are any."""
+        return None if self._popen is None else self._popen.pid
+
     async def start(self, *, other_port: bool = False, empty: bool = False) -> None:
         """Start a life and wait until it is ready.
 
@@ -83,6 +100,8 @@ class LiveServer:
         self._life += 1
         if empty or not self._datas:
             self._datas += 1
+        if self._provide is not None:
+            self._provided = await self._provide(self._datas)
         for _ in range(START_ATTEMPTS):
             if other_port or self._life == 1:
                 self._leases.append(lease_port())
@@ -143,7 +162,7 @@ class LiveServer:
             lease.release()
 
     def _launch(self, *, empty: bool) -> None:
-        data = self._folder / f"data-{self._datas}"
+        data = self.data
         data.mkdir(parents=True, exist_ok=True)
         values = values_of(self._target, self._profile) | {
             "python": sys.executable,
@@ -151,6 +170,7 @@ class LiveServer:
             "port": self.address[1],
             "data": str(data),
             "mutant": self._mutant,
+            **self._provided,
         }
         name = self._target.name
         command = fill(self._start.command, values, name=name)

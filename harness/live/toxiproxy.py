@@ -220,16 +220,22 @@ def add_toxic(api: Api, path: str, toxic: Toxic) -> None:
 
 
 def open_proxy(
-    api: Api, *, name: str, upstream: tuple[str, int], toxics: Sequence[Toxic]
+    api: Api,
+    *,
+    name: str,
+    upstream: tuple[str, int],
+    toxics: Sequence[Toxic],
+    listen_on: int = 0,
 ) -> Proxy:
     """Create a proxy disabled, add its toxics, enable it and read its port, blocking.
 
-    Only then is every toxic there before the first connection.
+    Only then is every toxic there before the first connection. One that is disabled
+    for a while should `listen_on` a port that nobody else takes meanwhile.
     """
     host, port = upstream
     bracketed = f"[{host}]" if ":" in host else host
     body = {"name": name, "upstream": f"{bracketed}:{port}", "enabled": False}
-    api.post("/proxies", body | {"listen": "127.0.0.1:0"})
+    api.post("/proxies", body | {"listen": f"127.0.0.1:{listen_on}"})
     try:
         for toxic in toxics:
             add_toxic(api, f"/proxies/{name}", toxic)

@@ -78,7 +78,11 @@ class ToxiproxyServer:
         return self._popen.poll() is None
 
     async def open_proxy(
-        self, *, upstream: tuple[str, int], toxics: Sequence[Toxic] = ()
+        self,
+        *,
+        upstream: tuple[str, int],
+        toxics: Sequence[Toxic] = (),
+        listen_on: int = 0,
     ) -> Proxy:
         """Open a proxy for one connection attempt, with `toxics` there before it.
 
@@ -87,7 +91,12 @@ class ToxiproxyServer:
         """
         name = f"{self._nonce}-{next(self._numbers)}"
         return await asyncio.to_thread(
-            open_proxy, self._api, name=name, upstream=upstream, toxics=toxics
+            open_proxy,
+            self._api,
+            name=name,
+            upstream=upstream,
+            toxics=toxics,
+            listen_on=listen_on,
         )
 
     async def stop(self) -> None:

@@ -13,18 +13,21 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from harness.case import Case
-from harness.core.errors import CouldNotRun
+from harness.core.errors import CouldNotRun, NotApplicable
 from harness.core.recorder import Recorder
 from harness.sim.clock import wall_clock
+from harness.sim.disk import Disk
 from harness.sim.log import Log
 from harness.sim.loop import SimLoop
 from harness.sim.modules import Modules
 from harness.sim.network import SimNetwork
 from harness.sim.process import simulated
 from harness.sim.server import SimServer
+from harness.sim.sqlite import lying_on
+from harness.sim.storage import SimStorage
 from harness.sim.stuck import STUCK_S, watched
 from harness.sim.surroundings import Surroundings
-from harness.world import NotApplicable, World
+from harness.world import World
 
 T = TypeVar("T")
 
@@ -93,11 +96,11 @@ class SimArm:
         # Undone by `run` if need be: a loop that breaks down ends no block.
         with contextlib.ExitStack() as undo:
             self._undo.push(undo)
+            undo.enter_context(_logging_to(log))  # a life finds it there
             surroundings, modules = Surroundings(), Modules(app)
             undo.enter_context(surroundings.kept())
             undo.enter_context(modules.kept())
             undo.enter_context(simulated(loop.interrupt))
-            undo.enter_context(_logging_to(log))
             server = SimServer(
                 loop=loop,
                 network=network,
@@ -112,6 +115,11 @@ class SimArm:
                 surroundings=surroundings,
             )
             undo.callback(server.bury)
+            storage = None
+            if case.target.storage is not None and case.target.storage.sqlite:
+                disk, file = Disk(), case.target.storage.sqlite
+                undo.enter_context(lying_on(disk))
+                storage = SimStorage(disk, lambda: file.format(data=server.data))
             yield World(
                 profile=case.profile,
                 profiled=case.profiled,
@@ -119,6 +127,7 @@ class SimArm:
                 retry_ms=case.target.retry_ms,
                 network=network,
                 server=server,
+                storage=storage,
                 abilities=case.target.abilities,
                 recorder=recorder,
                 rng=random.Random(seed),

@@ -54,13 +54,25 @@ def load(app: App, life: Life, modules: Modules) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        life.write("".join(traceback.format_exception(error)))
+        life.write(_trace(error))
         raise AppTrouble(f"{app.app} cannot be loaded: {_told(error)}") from error
     finally:
         life.importing = False
     if not callable(found):
         raise AppTrouble(f"{app.app} is {type(found).__name__}, no ASGI application")
     return found
+
+
+def _trace(error: BaseException) -> str:
+    """The frames of the application, without those that import it."""
+    whole = traceback.TracebackException.from_exception(error)
+    whole.stack = traceback.StackSummary.from_list(
+        frame
+        for frame in whole.stack
+        if frame.filename not in (__file__, importlib.__file__)
+        and not frame.filename.startswith("<frozen importlib")
+    )
+    return "".join(whole.format())
 
 
 def _told(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from harness.core.errors import CouldNotRun
 from harness.sim.life import LIFE, Life
-from harness.sim.refusal import LOOP_CALLS, refused_call
+from harness.sim.refusal import LOOP_CALLS, refuse, refused_call
 from harness.sim.step import SimTask, Step
 from harness.sim.waiting import named, waiting
 
@@ -59,7 +59,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._now_s = 0.0
         self._before_block_s: float | None = None
         self._ready: deque[Step] = deque()
-        self._timers: list[Step] = []
+        self._timers: list[tuple[float, int, Step]] = []  # by time, then as scheduled
         self._numbers = itertools.count(1)
         self._running = False
         self._closed = False
@@ -134,20 +134,20 @@ class SimLoop(asyncio.AbstractEventLoop):
         if self._ready:
             return
         timers = self._timers
-        while timers and timers[0].callback is None:
+        while timers and timers[0][2].callback is None:
             heapq.heappop(timers)
         if not timers:
             self._give_up(f"deadlock: nothing can happen any more; {waiting(self)}")
             return
-        when_s = timers[0].when_s
+        when_s = timers[0][0]
         if when_s > LIMIT_S + (CLEAN_UP_S if self.trouble else 0.0):
             self._give_up(f"{LIMIT_S:g} virtual seconds have passed; {waiting(self)}")
             return
         if when_s > self._now_s:
             self._set_time(when_s)
             self._at_once = 0
-        while timers and timers[0].when_s <= when_s:
-            self._ready.append(heapq.heappop(timers))
+        while timers and timers[0][0] <= when_s:
+            self._ready.append(heapq.heappop(timers)[2])
 
     def interrupt(self, why: str) -> None:
         """The case cannot go on, and is told why; a second reason adds nothing."""
@@ -251,8 +251,8 @@ class SimLoop(asyncio.AbstractEventLoop):
         """Run `callback` at a time of this clock."""
         if context is None:
             context = contextvars.copy_context()
-        step = Step(callback, args, context, when, next(self._numbers))
-        heapq.heappush(self._timers, step)
+        step = Step(callback, args, context, when)
+        heapq.heappush(self._timers, (when, next(self._numbers), step))
         return step
 
     def resume(self, steps: "deque[Step]") -> None:
@@ -367,6 +367,14 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def set_default_executor(self, executor: Any) -> None:
         """Calls in worker threads are made here, whosever the threads are."""
+
+    def get_task_factory(self) -> None:
+        """Tasks are always this loop's own."""
+
+    def set_task_factory(self, factory: Any) -> None:
+        """Refused: the order of another factory's tasks would be no seed's."""
+        if factory is not None:
+            refuse("set a task factory")
 
     def get_exception_handler(self) -> Any:
         """That of the calling life."""

@@ -32,11 +32,11 @@ class Modules:
     def kept(self) -> Iterator[None]:
         """Afterwards what was imported before is imported again, as it was.
 
-        Meanwhile the current directory and the folder of the target file are looked
+        Meanwhile the folder of the target file and the current directory are looked
         through too, after everything else: no library is hidden by a file there.
         """
         path = list(sys.path)
-        sys.path += [os.getcwd(), *filter(None, [self._folder])]
+        sys.path += [*filter(None, [self._folder]), os.getcwd()]
         self._before = dict(sys.modules)
         if not self._factory:
             importlib.invalidate_caches()

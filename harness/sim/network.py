@@ -7,13 +7,15 @@ from typing import Any
 
 import httpcore
 
-from harness.arm import Link
+from harness.arm import Box, Link
+from harness.core.errors import NotApplicable
 from harness.core.fault import REFUSING, Close, Fault, FaultKind
+from harness.core.nginx import Nginx
 from harness.link import DirectLink, FaultyLink
 from harness.sim.connection import Connection
 from harness.sim.life import LIFE, Life
 from harness.sim.loop import SimLoop
-from harness.sim.wire import Shape
+from harness.sim.wire import PLAIN, Shape
 
 HOST = "127.0.0.1"
 LATENCY_S = (0.0001, 0.001)
@@ -64,6 +66,11 @@ class SimNetwork:
         if direct:
             return DirectLink(self._dial)
         return FaultyLink(_Passages(self, close), close)
+
+    async def middlebox(self, nginx: Nginx) -> Box:
+        """There is none here."""
+        del nginx
+        raise NotApplicable("nginx is a real process: --arm live has it, sim does not")
 
     def listen(self, factory: Callable[[], Any], port: int) -> Listener:
         """Open a port for the life that asks."""
@@ -222,6 +229,8 @@ class HungUp(httpcore.AsyncNetworkStream):
 
 def shapes(faults: list[Fault]) -> tuple[Shape, Shape]:
     """What these faults together do to the way down and the way up."""
+    if not faults:
+        return PLAIN, PLAIN
     kinds = {fault.kind for fault in faults}
     rates = [fault.kilobytes_per_s for fault in faults if fault.kilobytes_per_s]
     slices = [fault.slice_bytes for fault in faults if fault.slice_bytes]

@@ -39,7 +39,6 @@ LOOP_CALLS = (
     *("create_connection", "create_datagram_endpoint", "create_unix_connection"),
     *("create_unix_server", "getaddrinfo", "getnameinfo", "sendfile", "start_tls"),
     *("subprocess_exec", "subprocess_shell", "run_forever", "stop"),
-    *("get_task_factory", "set_task_factory"),
 )
 """What a loop offers and the simulated one has not."""
 

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -75,6 +76,11 @@ class SimServer:
         """Whether a life was started and has not ended."""
         return self._life is not None and not self._life.over
 
+    @property
+    def data(self) -> Path:
+        """The data folder of the running life."""
+        return self._data.path
+
     async def start(self, *, other_port: bool = False, empty: bool = False) -> None:
         """Start a life and wait until it is ready; see `LiveServer.start`."""
         first = not self._lives
@@ -124,9 +130,9 @@ class SimServer:
     async def aclose(self) -> None:
         """End it; raises `CouldNotRun` when it did what cannot be simulated."""
         self._living = False
+        self._data.remove()  # before the end, which would keep a copy
         if self._life is not None:
             self._life.end(KILLED)
-        self._data.remove()
         if self._loop.trouble:
             raise CouldNotRun(self._loop.trouble)
 

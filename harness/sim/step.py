@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class Step:
     """One callback to run; what `call_soon` and `call_at` give back."""
 
-    __slots__ = ("args", "callback", "context", "number", "when_s")
+    __slots__ = ("args", "callback", "context", "when_s")
 
     def __init__(
         self,
@@ -20,19 +20,11 @@ class Step:
         args: tuple[Any, ...],
         context: contextvars.Context,
         when_s: float = 0.0,
-        number: int = 0,
     ) -> None:
         self.callback: Callable[..., object] | None = callback
         self.args = args
         self.context = context
         self.when_s = when_s
-        self.number = number
-
-    def __lt__(self, other: "Step") -> bool:
-        """First by time, then by the order of scheduling."""
-        if self.when_s == other.when_s:
-            return self.number < other.number
-        return self.when_s < other.when_s
 
     def cancel(self) -> None:
         """Never run it."""

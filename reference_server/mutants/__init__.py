@@ -19,6 +19,7 @@ from reference_server.mutants import (  # noqa: F401 - importing them fills REGI
     private,
     rate_limit,
     record,
+    refusal,
     reset,
     resume,
     stream,

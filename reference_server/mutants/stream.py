@@ -14,6 +14,7 @@ from reference_server.mutants.registry import mutant
 from reference_server.stream import Emit, EventStream, Headers, Opening
 from reference_server.streams import Join, Streams
 
+KEEPALIVES = 3
 REGISTRATION_DELAY_S = 0.15
 
 
@@ -153,6 +154,62 @@ def slow_keepalive(parts: Components) -> Components:
             await super().live(emit)
 
     return replace(parts, stream=Slow)
+
+
+@mutant("keepalive-until-first-event", "stream/survives-idle-proxy")
+def keepalive_until_first_event(parts: Components) -> Components:
+    """Keep-alives end with the first live event of a stream."""
+
+    class Hushed(EventStream):
+        async def live(self, emit: Emit) -> None:
+            hushed = False
+
+            async def hush(frame: bytes) -> None:
+                nonlocal hushed
+                hushed = hushed or frame is not self.keepalive
+                if not (hushed and frame is self.keepalive):
+                    await emit(frame)
+
+            await super().live(hush)
+
+    return replace(parts, stream=Hushed)
+
+
+@mutant("keepalive-gives-up", "stream/survives-idle-proxy")
+def keepalive_gives_up(parts: Components) -> Components:
+    """After three keep-alives in a row there is none until the next event."""
+
+    class Tired(EventStream):
+        async def live(self, emit: Emit) -> None:
+            sent = 0
+
+            async def tire(frame: bytes) -> None:
+                nonlocal sent
+                sent = sent + 1 if frame is self.keepalive else 0
+                if sent <= KEEPALIVES:
+                    await emit(frame)
+
+            await super().live(tire)
+
+    return replace(parts, stream=Tired)
+
+
+@mutant("accel-header-needs-http-1.1", "stream/survives-idle-proxy")
+def accel_header_needs_http_1_1(parts: Components) -> Components:
+    """X-Accel-Buffering is left out for HTTP/1.0, which nginx speaks by default."""
+
+    class Modern(EventStream):
+        modern = True
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            self.modern = scope.get("http_version") != "1.0"
+            await super().__call__(scope, receive, send)
+
+        def headers(self) -> Headers:
+            name = b"x-accel-buffering"
+            return [p for p in super().headers() if self.modern or p[0] != name]
+
+    return replace(parts, stream=Modern)
 
 
 @mutant("no-keepalive-over-http10", "stream/survives-idle-proxy")

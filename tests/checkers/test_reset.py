@@ -188,6 +188,16 @@ def test_reset_that_does_not_end_the_response() -> None:
     assert "not ended" in caught(it, "reset/before-any-event", stay)
 
 
+def test_reset_whose_response_ends_for_silence() -> None:
+    it = story(11)
+    it.wait(3)
+    it.end()
+    (closed,) = (r for r in it.records if isinstance(r, Closed) and r.conn == 3)
+    silence_s = 2.0
+    late = change(Closed, lambda c: c.conn == 3, t_s=closed.t_s + silence_s)
+    assert "not ended" in caught(it, "reset/before-any-event", late)
+
+
 def test_reset_again() -> None:
     it = story(11).end()
     spared(it, "reset/once")

@@ -225,6 +225,17 @@ def test_window_ids_start_anew() -> None:
     )
 
 
+def test_window_ids_that_come_out_the_same() -> None:
+    """A delete made room: after the restart the one that was pushed out is back."""
+    it = story(6)
+    it.delete(6)
+    it.restart()
+    it.delete(1)
+    it.init("late")
+    it.end()
+    spared(it, "init/no-database-ids")
+
+
 def test_gapless_from_the_cursor_of_a_snapshot() -> None:
     it = story(3)
     body = it.init("a")

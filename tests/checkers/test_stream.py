@@ -5,6 +5,8 @@ import pytest
 
 from harness.core.fault import FaultKind
 from harness.core.history import AnyRecord, Closed, CloseKind, Frame, Responded
+from harness.core.profile import Profile
+from tests.checkers.personal import Personal
 from tests.checkers.story import (
     GOOD_HEADERS,
     Edit,
@@ -57,6 +59,28 @@ def test_refused_stream() -> None:
     it = story().end()
     refuse = change(Responded, lambda r: r.conn == 2, status=503)
     assert "503" in caught(it, "stream/content-type", refuse)
+
+
+@pytest.mark.parametrize(("profile", "status"), [("private", 503), ("log", 404)])
+def test_refused_stream_without_a_database(profile: str, status: int) -> None:
+    it = without_database(Profile(profile))
+    answer = change(Responded, lambda r: r.conn == 2, status=status)
+    assert str(status) in caught(it, "stream/content-type", answer)
+
+
+def test_log_may_refuse_a_stream_without_a_database() -> None:
+    it = without_database(Profile.LOG)
+    answer = change(Responded, lambda r: r.conn == 2, status=503)
+    spared(it, "stream/content-type", answer)
+
+
+def without_database(profile: Profile) -> Personal:
+    """The second client comes while the database is away."""
+    it = Personal(profile=profile)
+    heal = it.fault(FaultKind.STORAGE_AWAY)
+    it.begin("a")
+    heal()
+    return it.end()
 
 
 def test_bytes_that_are_no_utf8() -> None:

@@ -85,7 +85,7 @@ ANSWERS: dict[str, tuple[Script, type, str]] = {
     "FIN without an answer": (raw(), Info, "fin: "),
     "FIN in the head": (raw(HEAD), Info, "fin: "),
     "FIN in the body": (raw(HEAD + b"Content-Length: 9\r\n\r\nx"), Info, "fin: "),
-    "reset": (reset, Info, "rst: "),
+    "reset": (reset, Info, "rst: ReadError"),
     "garbage": (raw(b"what?\r\n\r\n"), Info, "garbage: "),
     "broken gzip": (
         raw(answer(200, b"xx", "Content-Encoding: gzip\r\n")),

@@ -230,7 +230,7 @@ ENDS: dict[str, tuple[Script, CloseKind, str]] = {
         CloseKind.END,
         "",
     ),
-    "reset": (reset_in_mid_frame, CloseKind.RST, ""),
+    "reset": (reset_in_mid_frame, CloseKind.RST, "ReadError"),
     "reset at once": (reset_at_once, CloseKind.RST, ""),
     "garbage": (raw(b"hello there\r\n\r\n"), CloseKind.GARBAGE, ""),
     "garbage after the head": (raw(CHUNKED + b"no chunk\r\n"), CloseKind.GARBAGE, ""),

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import msgspec
 from hypothesis import strategies as st
 
-from harness.core.fault import Aim, Close, Fault, FaultKind, When
+from harness.core.fault import Aim, Close, Fate, Fault, FaultKind, When
 from harness.core.history import (
     FORMAT,
     VERSION,
@@ -19,6 +19,7 @@ from harness.core.history import (
     Request,
 )
 from harness.core.limits import Limits, Tolerances
+from harness.core.nginx import HttpVersion, Nginx
 
 LIMITS = Limits(
     message_limit=20,
@@ -85,6 +86,15 @@ FAULTS = st.builds(
     delay_ms=COUNT,
     kilobytes_per_s=COUNT,
     slice_bytes=COUNT,
+    fate=optional(st.sampled_from(Fate)),
+)
+NGINX = st.builds(
+    Nginx,
+    read_timeout_s=SECONDS,
+    buffering=st.booleans(),
+    gzip=st.booleans(),
+    upstream_http=st.sampled_from(HttpVersion),
+    shutdown_timeout_s=SECONDS,
 )
 MESSAGES = st.lists(st.builds(Message, id=JSON, value=JSON), max_size=3).map(tuple)
 
@@ -103,6 +113,7 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "header": optional(TEXT),
     "query": optional(TEXT),
     "messages": MESSAGES,
+    "nginx": NGINX,
 }
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int: COUNT,

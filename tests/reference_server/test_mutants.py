@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 
 from reference_server.mutants.registry import REGISTRY
-from tests.reference_server import test_mutants_bite, test_personal_mutants_bite
+from tests.reference_server import (
+    test_mutants_bite,
+    test_personal_mutants_bite,
+    test_refusal_mutants_bite,
+)
 from tests.reference_server.driver import Driver, running
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +52,9 @@ async def test_mutant_serves(tmp_path: Path, name: str) -> None:
 
 
 def test_every_mutant_is_told_from_the_clean_server() -> None:
-    tables = (test_mutants_bite, test_personal_mutants_bite)
+    tables = (
+        *(test_mutants_bite, test_personal_mutants_bite),
+        test_refusal_mutants_bite,
+    )
     told = [name for each in tables for name in (*each.PROBES, *each.RESTARTED)]
     assert sorted(told) == sorted(REGISTRY)

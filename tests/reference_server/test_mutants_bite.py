@@ -80,6 +80,30 @@ async def keepalive(server: Driver) -> bool:
     return len((await settled(await server.open(), 0.1)).frames) > 1
 
 
+@probes("keepalive-until-first-event", "keepalive-gives-up")
+async def keepalive_lasts(server: Driver) -> bool:
+    """Five keep-alives after an event, while the connection is pinged."""
+    stream = await server.open()
+    await server.post()
+    for _ in range(20):
+        await settled(stream)
+        await server.ping(stream.connection_id)
+        if len(stream.frames) >= 7:
+            return True
+    return False
+
+
+@probes("accel-header-needs-http-1.1")
+async def old_http(server: Driver) -> bool:
+    app = server.app
+
+    async def speaking_1_0(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope | {"http_version": "1.0"}, receive, send)
+
+    server.app = speaking_1_0  # type: ignore[assignment]
+    return (await server.open()).headers.get("x-accel-buffering") == "no"
+
+
 @probes("constant-connection-id", "reused-connection-id")
 async def unique(server: Driver) -> bool:
     one, two = await server.open(), await server.open()

@@ -128,3 +128,17 @@ def test_a_requirement_that_one_profile_was_not_judged_by_is_told() -> None:
     assert "not judged in profile log: event/no-loss" in out.getvalue()
     assert "not judged in profile broadcast" not in out.getvalue()
     assert "reference (broadcast, log) conforms" in out.getvalue()
+
+
+def test_mutants_that_cannot_be_caught_here_are_counted_apart() -> None:
+    slug = "stream/survives-idle-proxy"
+    rows = [
+        MutantRow(mutant="a", requirement=slug, caught=False, applicable=False),
+        MutantRow(mutant="b", requirement=slug, caught=True),
+    ]
+    console, out = piped()
+    matrix(rows, console)
+    *table, counts = out.getvalue().rstrip("\n").split("\n")
+    assert counts.endswith("1 killed, 0 survived, 0 caught only by another, "
+                           "1 not applicable")  # fmt: skip
+    assert len(table) == 3

@@ -6,10 +6,14 @@ import msgspec
 
 from harness.core.history import (
     WITNESS,
+    Answer,
     AnyRecord,
+    Behind,
     Closed,
     CloseKind,
+    Fail,
     Frame,
+    Hold,
     Info,
     Invoke,
     Life,
@@ -18,6 +22,7 @@ from harness.core.history import (
     Opened,
     Responded,
 )
+from harness.core.nginx import Nginx
 
 W, A, B = 1, 2, 3  # connections of the witness, alice and bob
 
@@ -52,6 +57,10 @@ def closed(conn: int, kind: CloseKind, t_s: float, **fields: Any) -> Closed:
     return Closed(n=0, t_s=t_s, conn=conn, kind=kind, **fields)
 
 
+def behind(who: str, **settings: Any) -> Behind:
+    return Behind(n=0, t_s=0.0, who=who, nginx=Nginx(**settings))
+
+
 def life(phase: LifePhase, t_s: float, **fields: Any) -> Life:
     return Life(n=0, t_s=t_s, life=1, phase=phase, **fields)
 
@@ -62,6 +71,18 @@ def invoke(who: str, t_s: float, **fields: Any) -> Invoke:
 
 def info(call: int, t_s: float) -> Info:
     return Info(n=0, t_s=t_s, call=call, error="no answer")
+
+
+def failed(call: int, t_s: float) -> Info:
+    return Info(n=0, t_s=t_s, call=call, answer=Answer(status=503))
+
+
+def refused(call: int, t_s: float) -> Fail:
+    return Fail(n=0, t_s=t_s, call=call, answer=Answer(status=400))
+
+
+def hold(t_s: float, *, ends: bool = False) -> Hold:
+    return Hold(n=0, t_s=t_s, call=0, ends=ends)
 
 
 def ok(call: int, t_s: float) -> Ok:

@@ -13,7 +13,13 @@ import pytest
 from harness.arm import How
 from harness.case import Case, no_longer_than, run_case
 from harness.core.codec import load
-from harness.core.errors import BadInput, CouldNotRun, HarnessError, Unreached
+from harness.core.errors import (
+    BadInput,
+    CouldNotRun,
+    HarnessError,
+    NotApplicable,
+    Unreached,
+)
 from harness.core.fault import Fault, cut, stall
 from harness.core.history import (
     WITNESS,
@@ -36,7 +42,7 @@ from harness.core.target import Profiled, Target
 from harness.link import DirectLink
 from harness.live.sockets import dial
 from harness.nemesis import Nemesis
-from harness.world import NotApplicable, World
+from harness.world import World
 from tests.client.scripted import (
     PATHS,
     PING,

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from harness.core.fault import Close, Fault, FaultKind
+from harness.core.fault import Close, Fate, Fault, FaultKind
 from harness.core.history import AnyRecord, CloseKind, F, LifePhase
 from harness.effects import _EFFECTS, MARGIN_S, observed
 from tests.world.stories import (
@@ -12,15 +12,19 @@ from tests.world.stories import (
     A,
     B,
     W,
+    behind,
     closed,
+    failed,
     frame,
     history,
+    hold,
     info,
     invoke,
     keepalive,
     life,
     ok,
     opened,
+    refused,
     spelled,
 )
 
@@ -46,6 +50,13 @@ SLOW_CLOSE = fault(FaultKind.SLOW_CLOSE, delay_ms=1_000)
 KILL, TERM, PAUSE = (
     Fault(kind=kind) for kind in (FaultKind.KILL, FaultKind.TERM, FaultKind.PAUSE)
 )
+RELOAD, RESTART = FaultKind.MIDDLEBOX_RELOAD, FaultKind.MIDDLEBOX_RESTART
+SOON = [behind("alice", shutdown_timeout_s=1.0), behind("bob", shutdown_timeout_s=2.0)]
+AWAY, FULL = (
+    Fault(kind=kind) for kind in (FaultKind.STORAGE_AWAY, FaultKind.STORAGE_FULL)
+)
+WAITING = Fault(kind=FaultKind.STORAGE_SLOW, delay_ms=800)
+CUT_OFF = Fault(kind=FaultKind.COMMIT_CUT, fate=Fate.LOST)
 CREATE = invoke("alice", 1.0, f=F.CREATE, text="m2")
 
 BITES: list[tuple[Fault, list[AnyRecord], str]] = [
@@ -84,6 +95,21 @@ BITES: list[tuple[Fault, list[AnyRecord], str]] = [
     (KILL, [life(LifePhase.EXITED, 1.0, status=-9)], "exit status -9"),
     (TERM, [life(LifePhase.ENDING, 1.0), life(LifePhase.EXITED, 1.1, status=0)], "0"),
     (PAUSE, [life(LifePhase.PAUSED, 1.0), life(LifePhase.RESUMED, 1.2)], "frozen"),
+    (fault(RESTART), [closed(A, FIN, 0.6)], "alice: fin after 0.100 s"),
+    (
+        fault(RESTART, BOTH),
+        [closed(A, RST, 0.6), closed(B, FIN, 0.7), opened(9, "alice")],
+        "alice: rst after 0.100 s; bob: fin after 0.200 s",
+    ),
+    (fault(RELOAD), [*SOON, closed(A, FIN, 1.5)], "alice: fin after 1.000 s"),
+    (fault(RELOAD, BOTH), [*SOON, closed(A, FIN, 1.5), closed(B, FIN, 2.5)], "bob"),
+    (AWAY, [hold(1.0), CREATE, failed(WRITE + 1, 3.0)], "1 writes .*status 503"),
+    (FULL, [hold(1.0), CREATE, info(WRITE + 1, 3.0)], "1 writes .*no answer"),
+    (AWAY, [hold(1.0), CREATE, refused(WRITE + 1, 3.0)], "1 writes .*status 400"),
+    (WAITING, [hold(1.0), CREATE, ok(WRITE + 1, 1.5)], "took 0.500 s"),
+    (WAITING, [hold(1.0), CREATE, failed(WRITE + 1, 1.5)], "took 0.500 s"),
+    (CUT_OFF, [CREATE, hold(1.1), failed(WRITE, 1.2)], "1 of 1 writes"),
+    (CUT_OFF, [CREATE, hold(1.1), ok(WRITE, 1.2)], "1 of 1 writes"),
 ]
 
 DOES_NOT: list[tuple[Fault, list[AnyRecord]]] = [
@@ -118,6 +144,29 @@ DOES_NOT: list[tuple[Fault, list[AnyRecord]]] = [
     (KILL, [life(LifePhase.ENDING, 1.0)]),
     (TERM, []),
     (PAUSE, [life(LifePhase.PAUSED, 1.0)]),
+    (fault(RESTART), []),
+    (fault(RESTART), [closed(B, FIN, 0.6)]),
+    (fault(RESTART), [closed(A, END, 0.6)]),
+    (fault(RESTART), [closed(A, CloseKind.CLIENT, 0.6)]),
+    (fault(RESTART), [opened(9, "alice"), closed(9, FIN, 0.6)]),
+    (fault(RESTART, BOTH), [closed(A, FIN, 0.6), closed(B, END, 0.7)]),
+    (fault(RESTART, ()), [closed(A, FIN, 0.6)]),
+    (fault(RELOAD), [*SOON, closed(A, FIN, 0.6)]),
+    (fault(RELOAD), [behind("alice"), closed(A, FIN, 9.0)]),
+    (fault(RELOAD), [closed(A, FIN, 9.0)]),
+    (fault(RELOAD), [*SOON, closed(B, FIN, 1.5)]),
+    (fault(RELOAD, BOTH), [*SOON, closed(A, FIN, 1.5), closed(B, FIN, 1.6)]),
+    (AWAY, [hold(1.0), CREATE, ok(WRITE + 1, 3.0)]),
+    (AWAY, [CREATE, hold(1.0), failed(WRITE, 3.0)]),
+    (AWAY, [hold(1.0), hold(1.0, ends=True), CREATE, failed(WRITE + 2, 3.0)]),
+    (AWAY, [hold(1.0), invoke("a", 1.0, f=F.UPDATE), refused(WRITE + 1, 3.0)]),
+    (AWAY, [hold(1.0), invoke("a", 1.0, f=F.INIT), failed(WRITE + 1, 3.0)]),
+    (FULL, [hold(1.0), CREATE]),
+    (WAITING, [hold(1.0), CREATE, ok(WRITE + 1, 1.1)]),
+    (WAITING, [hold(1.0), CREATE]),
+    (CUT_OFF, [CREATE, failed(WRITE, 1.2)]),
+    (CUT_OFF, [CREATE, failed(WRITE, 1.2), hold(1.3)]),
+    (CUT_OFF, [hold(1.0), CREATE, failed(WRITE + 1, 1.2)]),
 ]
 
 for silent in (FaultKind.STALL, FaultKind.BLACK_HOLE, FaultKind.PARTITION):
@@ -159,6 +208,13 @@ def test_what_did_not_bite_is_not_observed(made: Fault, after: list[AnyRecord]) 
 def test_every_kind_of_fault_has_an_effect_here() -> None:
     assert {case[0].kind for case in BITES} == set(FaultKind) == set(_EFFECTS)
     assert {case[0].kind for case in DOES_NOT} == set(FaultKind)
+
+
+def test_the_end_of_a_connection_left_hanging_is_none_of_the_cut() -> None:
+    ends = (closed(A, END, 1.0), closed(9, FIN, 1.1, received=7))
+    assert observed(CUT, history(opened(9, "alice"), *ends), len(BEFORE)) == ""
+    records = history(opened(9, "alice"), *ends)
+    assert "7 bytes" in observed(CUT, records, len(BEFORE) + 1)
 
 
 def test_a_victim_without_an_open_stream_shows_no_silence() -> None:

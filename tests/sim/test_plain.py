@@ -1,0 +1,26 @@
+"""An application that knows nothing of us, under every scenario in virtual time."""
+
+from pathlib import Path
+
+import pytest
+
+from reports.result import Outcome, load
+from tests.hostile.driver import unbroken
+
+PLAIN = Path(__file__).with_name("plain") / "plain.toml"
+
+
+@pytest.mark.timeout(240)
+def test_it_is_blamed_for_what_it_does_wrong_and_for_nothing_else(
+    tmp_path: Path,
+) -> None:
+    done = unbroken("run", PLAIN, "--arm", "sim", cwd=tmp_path)
+    assert done.status == 1, done.text
+    cases = load(tmp_path / "unbroken-results" / "result.json").cases
+    outcomes = {one.scenario.partition("::")[2]: one.outcome for one in cases}
+    usual = (Outcome.PASSED, Outcome.NOT_APPLICABLE)
+    unusual = {name: one for name, one in outcomes.items() if one not in usual}
+    assert unusual == {"test_silent_connection_is_dropped[broadcast]": Outcome.FAILED}
+    # json.dumps escapes every character that would take several bytes: one place less.
+    cut = "test_cut_at_every_kind_of_byte[broadcast]"
+    assert outcomes[cut] is Outcome.PASSED
