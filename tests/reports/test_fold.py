@@ -1,9 +1,11 @@
 """Folding is never kind: FAIL beats "could not tell" beats PASS."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.core.profile import Profile
 from harness.core.verdict import CaseJudgement, Judgement, Verdict
 from reports.fold import case_result, fold_requirements, outcome_of, run_verdict
 from reports.result import CaseResult, Outcome, RowVerdict, RunVerdict
@@ -165,3 +167,28 @@ def test_unknown_never_becomes_pass(cases: list[CaseResult]) -> None:
                 assert one.outcome in (Outcome.COULD_NOT_RUN, Outcome.FAILED)
     if run_verdict(cases) is RunVerdict.CONFORMS:
         assert all(one.outcome in (Outcome.PASSED, Outcome.WARNING) for one in cases)
+
+
+def in_profile(profile: str, *judgements: Judgement) -> CaseResult:
+    told = case("a", *judgements, marked=("converge",))
+    return msgspec.structs.replace(told, profile=profile)
+
+
+def test_a_row_tells_each_profile_apart_and_is_as_bad_as_the_worst() -> None:
+    table = {
+        "converge": msgspec.structs.replace(
+            TABLE["converge"], profiles=(Profile.BROADCAST, Profile.LOG)
+        )
+    }
+
+    def row(*cases: CaseResult) -> tuple[str, dict[str, str]]:
+        profiles = ("broadcast", "log", "naive")
+        (found,) = fold_requirements(cases, table, profiles=profiles)
+        return found.verdict.value, {k: v.value for k, v in found.profiles.items()}
+
+    good = in_profile("broadcast", held("converge"))
+    assert row(good) == ("pass", {"broadcast": "pass", "log": "not judged"})
+    bad = in_profile("log", broken("converge"))
+    assert row(good, bad) == ("fail", {"broadcast": "pass", "log": "fail"})
+    unsure = in_profile("log", unclear("converge"))
+    assert row(good, unsure) == ("unknown", {"broadcast": "pass", "log": "unknown"})

@@ -3,8 +3,11 @@
 import io
 import re
 
+import msgspec
 from rich.console import Console
 
+from harness.core.profile import Profile
+from reports.fold import fold_run
 from reports.terminal import LiveProgress, MutantRow, closing, matrix
 from tests.reports import sample
 
@@ -111,6 +114,20 @@ def test_matrix_ends_in_counts_and_cuts_no_name() -> None:
     assert long in out.getvalue()
     assert slug in out.getvalue()
     assert "c: caught only by another: event/no-loss" in out.getvalue()
+
+
+def test_a_requirement_that_one_profile_was_not_judged_by_is_told() -> None:
+    told = sample.case("test_a", sample.held("event/no-loss"))
+    told = msgspec.structs.replace(told, profile="broadcast")
+    both = (Profile.BROADCAST, Profile.LOG)
+    slug = "event/no-loss"
+    table = {slug: msgspec.structs.replace(sample.TABLE[slug], profiles=both)}
+    facts = sample.facts(profiles=dict.fromkeys(both, sample.LIMITS))
+    console, out = piped()
+    closing(fold_run(facts, [told], table), console)
+    assert "not judged in profile log: event/no-loss" in out.getvalue()
+    assert "not judged in profile broadcast" not in out.getvalue()
+    assert "reference (broadcast, log) conforms" in out.getvalue()
 
 
 def test_mutants_that_cannot_be_caught_here_are_counted_apart() -> None:
