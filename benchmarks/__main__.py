@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from benchmarks import edges, help_text, judging, restart, sim, suite
+from benchmarks import chaos, edges, help_text, judging, restart, sim, suite
 from benchmarks.measure import Row
 
 ALL: dict[str, Callable[[], Sequence[Row]]] = {
@@ -17,6 +17,7 @@ ALL: dict[str, Callable[[], Sequence[Row]]] = {
     "judging": judging.measure,
     "suite": suite.measure,
     "sim": sim.measure,
+    "chaos": chaos.measure,
     "edges": edges.measure,
 }
 

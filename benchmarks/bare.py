@@ -20,7 +20,7 @@ from uvicorn.server import ServerState
 
 from benchmarks.standard import APP, PROFILE, SEED, target
 from benchmarks.tape import Heard, Tape
-from harness.core.target import fill, placeholders
+from harness.core.target import fill, values_of
 from harness.sim import chance
 from harness.sim.data import Data
 from harness.sim.life import Life
@@ -60,7 +60,7 @@ class Bare:
 def _environment(data: Data) -> dict[str, str]:
     """The settings of the app, as the sim arm fills them in."""
     reference = target()
-    values = placeholders(reference.profiles[PROFILE].limits) | {
+    values = values_of(reference, PROFILE) | {
         "data": str(data.path),
         "host": "127.0.0.1",
         "port": 8_000,

@@ -7,6 +7,7 @@ An edge that some seed does not reach within `RUNS` is named: the weights of the
 import statistics
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Figure, Row
@@ -24,7 +25,7 @@ JOBS = 2
 def measure() -> list[Row]:
     """A row an edge, the last to be reached first; then how many were."""
     with ProcessPoolExecutor(JOBS) as pool:
-        tallies = list(pool.map(_hunted, SEEDS))
+        tallies = list(pool.map(partial(hunted, runs=RUNS), SEEDS))
     rows = [_row(edge, tallies) for edge in EDGES]
     rows.sort(key=lambda row: -row[0])
     everywhere = sum(1 for worst, _ in rows if worst <= RUNS)
@@ -38,8 +39,8 @@ def measure() -> list[Row]:
     ]
 
 
-def _hunted(seed: int) -> Tally:
-    """One hunt on the clean server, in one process: the same runs at every time."""
+def hunted(seed: int, runs: int) -> Tally:
+    """One hunt on the clean server, in this process: the same runs at every time."""
     tally = Tally()
 
     def tell(what: Tried | Caught | Ended) -> None:
@@ -54,7 +55,7 @@ def _hunted(seed: int) -> Tally:
             mutant="",
             seed=seed,
             out=str(Path(out)),
-            runs=RUNS,
+            runs=runs,
             musts=(),
         )
         Worker(0, errand, tell).work()

@@ -14,7 +14,7 @@ from benchmarks.measure import Measured, paired
 from harness.arm import How
 from harness.core.history import FORMAT, VERSION, Header
 from harness.core.recorder import Recorder
-from harness.core.target import fill, load_target, placeholders
+from harness.core.target import fill, load_target, values_of
 from harness.live.ports import HOST, lease_port
 from harness.live.server import LiveServer
 from harness.options import find_target
@@ -67,8 +67,13 @@ class _Ours:
         recorder = Recorder(folder / "history.jsonl", header, time.monotonic)
         self._runner = asyncio.Runner()
         self._recorder = recorder
+        assert target.start is not None
         self._server = LiveServer(
-            target=target, limits=limits, recorder=recorder, folder=folder
+            target=target,
+            start=target.start,
+            profile="broadcast",
+            recorder=recorder,
+            folder=folder,
         )
 
     def __enter__(self) -> "_Ours":
@@ -123,7 +128,7 @@ def _reference(port: int, folder: Path) -> list[str]:
     assert target.start is not None
     data = folder / "by-hand"
     data.mkdir()
-    values = placeholders(target.profiles["broadcast"].limits) | {
+    values = values_of(target, "broadcast") | {
         "python": sys.executable,
         "host": HOST,
         "port": port,

@@ -53,7 +53,7 @@ def target() -> Target:
         keepalive_ms=15_000,
     )
     slow = msgspec.structs.replace(profile, limits=limits)
-    return msgspec.structs.replace(found, profiles={PROFILE: slow})
+    return msgspec.structs.replace(found, profiles={**found.profiles, PROFILE: slow})
 
 
 def _app() -> App:

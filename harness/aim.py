@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from harness.core.fault import Aim
-from harness.core.history import AnyRecord, Closed, Frame, Opened
+from harness.core.history import AnyRecord, Closed, Frame, Opened, Responded
 
 AIM_ATTEMPTS = 4
 """Shots per cut: two are usual, more mean that frames do not resemble each other."""
@@ -30,7 +30,7 @@ def offset_in(frame: str, aim: Aim) -> int | None:
             wide = next((i for i, byte in enumerate(raw) if byte >= 0xC0), None)
             return None if wide is None else wide + 1
     field = _FIELDS[aim].encode()
-    found = re.search(rb"^" + field + rb":[^\r\n]{1,2}", raw, re.MULTILINE)
+    found = re.search(rb"(?:\A|[\r\n])" + field + rb":[^\r\n]{1,2}", raw)
     return None if found is None else found.end()
 
 
@@ -85,7 +85,17 @@ class Shot:
             return None
         self._offset = offset
         self._before = frames[-1].offset + len(frames[-1].text.encode())
-        return max(1, chunk_overhead(sample) + offset + self._correction)
+        overhead = chunk_overhead(sample) if self._is_chunked() else 0
+        return max(1, overhead + offset + self._correction)
+
+    def _is_chunked(self) -> bool:
+        """Whether each frame has its size before it on the wire."""
+        return any(
+            isinstance(r, Responded)
+            and r.conn == self._conn
+            and "transfer-encoding" in r.headers
+            for r in self._records
+        )
 
     def hit(self) -> bool:
         """Whether the cut landed there; a miss corrects the next shot."""

@@ -11,6 +11,7 @@ from typing import Protocol
 import httpcore
 
 from harness.core.fault import Close, Fault, FaultKind
+from harness.core.nginx import Nginx
 
 
 class How(StrEnum):
@@ -43,10 +44,35 @@ class Link(Protocol):
         """Close every connection and give everything back."""
 
 
+class Box(Protocol):
+    """A middlebox before the server: a process of its own, where its links end."""
+
+    @property
+    def version(self) -> str: ...
+
+    def link(self, *, close: Close) -> Link:
+        """A participant's way to it, with faults, and on to the server."""
+
+    def check(self) -> None:
+        """Raises `CouldNotRun` when it died by itself."""
+
+    async def reload(self) -> None:
+        """Have new workers serve what comes; the old ones finish, bounded or not."""
+
+    async def restart(self) -> None:
+        """End it with all that it carries, and start it again."""
+
+    async def aclose(self) -> None:
+        """End it; the case is over."""
+
+
 class Network(Protocol):
     """Makes links; `direct` ones know no faults (witness, writers)."""
 
     def link(self, *, direct: bool, close: Close) -> Link: ...
+
+    async def middlebox(self, nginx: Nginx) -> Box:
+        """Start one; raises `CouldNotRun`, or `NotApplicable` where there is none."""
 
 
 class Server(Protocol):

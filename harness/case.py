@@ -5,6 +5,7 @@ import datetime
 import importlib.metadata
 import platform
 import traceback
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import cache
@@ -45,6 +46,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def profiled(self) -> Profiled:
         """Paths and limits of the profile under test."""
         return self.target.profiles[self.profile]
+
+    @property
+    def salt(self) -> str:
+        """What sets the users of this case apart from those of other cases."""
+        return f"{zlib.crc32(f'{self.seed} {self.scenario}'.encode()):08x}"
 
 
 class Arm(Protocol):

@@ -55,7 +55,7 @@ def _chosen(out: str) -> Callable[[_Command], _Command]:
             metavar="ID|PATTERN",
             help="Only scenarios that judge it, such as 'reset/*'.",
         ),
-        click.option("--profile", help="Profile; default: the target's first."),
+        click.option("--profile", help="Profile; default: all of the target's."),
         click.option(
             "--arm", type=click.Choice(ARMS), default="live", show_default=True
         ),
@@ -105,6 +105,9 @@ def main() -> None:
 @_chosen("unbroken-results")
 @click.option("-v", "--verbose", is_flag=True, help="Show passed requirements too.")
 @click.option(
+    "--nightly", is_flag=True, help="Also the scenarios that take a minute each."
+)
+@click.option(
     "--twice",
     is_flag=True,
     help="Run each case twice and compare the histories (--arm sim).",
@@ -124,6 +127,12 @@ def run(**options: Any) -> None:
     type=click.IntRange(1),
     metavar="RUNS",
     help="Not the scenarios: at most so many random schedules against each.",
+)
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Every scenario that might catch a mutant, also after one has.",
 )
 def mutants(**options: Any) -> None:
     """Run every mutant of TARGET against the scenarios that must catch it."""
@@ -200,10 +209,23 @@ def replay(**options: Any) -> None:
 @main.command("list")
 @click.option("-k", "keyword", metavar="EXPR", help="Only matching scenarios.")
 @click.option("--requirement", metavar="ID|PATTERN", help="Only what judges it.")
-def list_(**options: Any) -> None:
+@click.option(
+    "--coverage",
+    is_flag=True,
+    help="Requirements against scenarios, arms and the reference server's mutants.",
+)
+@click.option(
+    "--markdown", is_flag=True, help="With --coverage: docs/requirements.md as text."
+)
+def list_(*, coverage: bool, markdown: bool, **options: Any) -> None:
     """List scenarios and requirements: what is judged by what."""
+    from harness.commands.coverage import coverage as matrix
     from harness.commands.listing import listing as command
 
+    if markdown and not coverage:
+        raise click.UsageError("--markdown is of --coverage.")
+    if coverage:
+        _exit(lambda: matrix(markdown=markdown))
     _exit(lambda: command(**options))
 
 

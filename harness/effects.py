@@ -5,16 +5,14 @@ function looks at the records since the fault began and gives a phrase that tell
 effect, or "" while there is none.
 """
 
-import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from math import inf
 
-import msgspec
-
-from harness.client.view import text_of
 from harness.core.fault import Close, Fault, FaultKind
 from harness.core.history import (
-    WITNESS,
     AnyRecord,
+    Behind,
     Closed,
     CloseKind,
     F,
@@ -27,7 +25,9 @@ from harness.core.history import (
     LifePhase,
     Ok,
     Opened,
+    is_witness,
 )
+from harness.event import Event, event_of
 
 WRITES = (F.CREATE, F.UPDATE, F.DELETE)
 
@@ -36,18 +36,30 @@ MARGIN_S = 0.02
 
 
 class Evidence:
-    """The records of a case, and whose connection each belongs to."""
+    """The records of a case, as they grow, and whose connection each belongs to."""
 
     def __init__(self, records: Sequence[AnyRecord], fault: Fault, since: int) -> None:
         self.fault = fault
         self.records = records
         self.since = since
-        self.owner = {r.conn: r.who for r in records if isinstance(r, Opened)}
+        self.owner: dict[int, str] = {}
+        self.uid: dict[int, str] = {}
+        self._read = 0
+
+    def effect(self) -> str:
+        """What was observed by now, "" if nothing; asked at every record."""
+        for record in self.records[self._read :]:
+            if isinstance(record, Opened):
+                self.owner[record.conn] = record.who
+                self.uid[record.conn] = record.uid
+        self._read = len(self.records)
+        return _EFFECTS[self.fault.kind](self)
 
     def after(self) -> Iterator[AnyRecord]:
         """Records since the fault began."""
         return iter(self.records[self.since :])
 
+    @cached_property
     def open_conns(self) -> list[int]:
         """The newest connection of each victim that was open when the fault began."""
         before = self.records[: self.since]
@@ -72,28 +84,40 @@ class Evidence:
             )
         ]
 
-    def witnessed(self) -> dict[str, Frame]:
-        """Events that the witness saw since the fault began, by their text."""
+    def behind(self) -> list[Behind]:
+        """Who is behind a middlebox, and how it is configured."""
+        return [r for r in self.records if isinstance(r, Behind)]
+
+    def witnessed(self, uid: str | None = None) -> dict[Event, Frame]:
+        """Events that witnesses saw since the fault began.
+
+        With a uid only those of its channel.
+        """
         return {
-            r.text: r
+            event: r
             for r in self.after()
             if isinstance(r, Frame)
-            and self.owner.get(r.conn) == WITNESS
-            and _is_event(r)
+            and is_witness(self.owner.get(r.conn, ""))
+            and uid in (None, self.uid[r.conn])
+            and (event := event_of(r.text)) is not None
         }
 
 
 def observed(fault: Fault, records: Sequence[AnyRecord], since: int) -> str:
     """What was observed of `fault`, which began after record `since`; "" if nothing."""
-    return _EFFECTS[fault.kind](Evidence(records, fault, since))
+    return Evidence(records, fault, since).effect()
 
 
 def _cut(seen: Evidence) -> str:
+    """Its victims' connections ended so; those left hanging before do not count."""
     fault = seen.fault
+    newest = {seen.owner[conn]: conn for conn in seen.open_conns}
     cuts: dict[str, Closed] = {}
     for record in seen.after():
         if isinstance(record, Closed) and seen.owner.get(record.conn) in fault.whom:
-            cuts.setdefault(seen.owner[record.conn], record)
+            who = seen.owner[record.conn]
+            if record.conn >= newest.get(who, 0):
+                cuts.setdefault(who, record)
     if set(cuts) != set(fault.whom):
         return ""
     wanted = CloseKind.RST if fault.close is Close.RST else CloseKind.FIN
@@ -109,9 +133,9 @@ def _late(seen: Evidence) -> str:
     """Latency, bandwidth: the same event came later than to the witness."""
     witnessed = seen.witnessed()
     lates = [
-        frame.t_s - witnessed[frame.text].t_s
+        frame.t_s - witnessed[event].t_s
         for frame in seen.frames()
-        if frame.text in witnessed
+        if (event := event_of(frame.text)) is not None and event in witnessed
     ]
     least = seen.fault.delay_ms / 1_000 * 0.5 or 0.05
     worst = max(lates, default=0.0)
@@ -119,18 +143,18 @@ def _late(seen: Evidence) -> str:
 
 
 def _sliced(seen: Evidence) -> str:
-    most = max((f.chunks for f in seen.frames() if _is_event(f)), default=0)
+    most = max((f.chunks for f in seen.frames() if event_of(f.text)), default=0)
     return f"a frame came in {most} pieces" if most >= 2 else ""
 
 
 def _silent(seen: Evidence) -> str:
     """Stall, black hole, partition: the witness saw what the victim did not."""
-    conns = seen.open_conns()
+    conns = seen.open_conns
     if {seen.owner[conn] for conn in conns} != set(seen.fault.whom):
         return ""
     phrases = []
     for conn in conns:
-        got = {frame.text: frame.t_s for frame in seen.frames(conn)}
+        got = {event_of(frame.text) for frame in seen.frames(conn)}
         missed = _missed(seen, conn, got)
         if not missed:
             return ""
@@ -138,7 +162,7 @@ def _silent(seen: Evidence) -> str:
     return "; ".join(phrases)
 
 
-def _missed(seen: Evidence, conn: int, got: dict[str, float]) -> int:
+def _missed(seen: Evidence, conn: int, got: set[Event | None]) -> int:
     """Events held back or swallowed, while the connection was open.
 
     Judged at the moment of healing, so what is not there yet was held back.
@@ -149,8 +173,8 @@ def _missed(seen: Evidence, conn: int, got: dict[str, float]) -> int:
     )
     return sum(
         1
-        for text, frame in seen.witnessed().items()
-        if text not in got and frame.t_s + MARGIN_S < closed_s
+        for event, frame in seen.witnessed(seen.uid[conn]).items()
+        if event not in got and frame.t_s + MARGIN_S < closed_s
     )
 
 
@@ -180,19 +204,9 @@ def _lost_ack(seen: Evidence) -> str:
     lost = [
         writes[r.call] for r in seen.after() if isinstance(r, Info) and r.call in writes
     ]
-    texts = {_shown_text(frame) for frame in seen.witnessed().values()}
+    texts = {event.text for event in seen.witnessed()}
     done = [one for one in lost if one.text and one.text in texts]
     return f"{len(done)} writes carried out and not answered" if done else ""
-
-
-def _shown_text(frame: Frame) -> str:
-    """The text of the message in an event's data, however its JSON is spelt."""
-    lines = re.findall(r"^data: ?([^\r\n]*)", frame.text, re.MULTILINE)
-    try:
-        data = msgspec.json.decode("\n".join(lines))
-    except msgspec.DecodeError:
-        return ""
-    return text_of(data.get("value")) if isinstance(data, dict) else ""
 
 
 def _slowly_closed(seen: Evidence) -> str:
@@ -229,6 +243,40 @@ def _ended(seen: Evidence) -> str:
 def _paused(seen: Evidence) -> str:
     phases = [r.phase for r in seen.after() if isinstance(r, Life)]
     return "frozen, then ran on" if LifePhase.RESUMED in phases else ""
+
+
+def _reloaded(seen: Evidence) -> str:
+    """The old worker kept every stream for as long as it was told to."""
+    told = {r.who: r.nginx.shutdown_timeout_s for r in seen.behind()}
+    broken = _broken_off(seen)
+    if any(
+        lived_s < (told.get(who) or inf) * 0.8 for who, _, lived_s in broken
+    ):  # an endless time has no end to be seen
+        return ""
+    return _told_of(broken)
+
+
+def _restarted(seen: Evidence) -> str:
+    return _told_of(_broken_off(seen))
+
+
+def _broken_off(seen: Evidence) -> list[tuple[str, CloseKind, float]]:
+    """How, and how long after the fault began, the victims' streams broke off.
+
+    Nothing unless all of them did: what a middlebox cuts has no proper end.
+    """
+    ends = {r.conn: r for r in seen.after() if isinstance(r, Closed)}
+    began_s = seen.records[seen.since - 1].t_s
+    broken = [
+        (seen.owner[conn], ends[conn].kind, ends[conn].t_s - began_s)
+        for conn in seen.open_conns
+        if conn in ends and ends[conn].kind in (CloseKind.FIN, CloseKind.RST)
+    ]
+    return broken if {who for who, _, _ in broken} == set(seen.fault.whom) else []
+
+
+def _told_of(broken: list[tuple[str, CloseKind, float]]) -> str:
+    return "; ".join(f"{who}: {kind} after {s:.3f} s" for who, kind, s in broken)
 
 
 def _barred(seen: Evidence) -> str:
@@ -286,14 +334,6 @@ def _commit_cut(seen: Evidence) -> str:
     return f"the commit of 1 of {len(writes)} writes was cut" if writes else ""
 
 
-def _is_event(frame: Frame) -> bool:
-    return any(
-        line.startswith(("event: create", "event: update", "event: delete"))
-        or line.startswith(("event:create", "event:update", "event:delete"))
-        for line in frame.text.splitlines()
-    )
-
-
 _EFFECTS = {
     FaultKind.CUT: _cut,
     FaultKind.LATENCY: _late,
@@ -308,6 +348,8 @@ _EFFECTS = {
     FaultKind.TERM: _ended,
     FaultKind.KILL: _ended,
     FaultKind.PAUSE: _paused,
+    FaultKind.MIDDLEBOX_RELOAD: _reloaded,
+    FaultKind.MIDDLEBOX_RESTART: _restarted,
     FaultKind.STORAGE_AWAY: _barred,
     FaultKind.STORAGE_SLOW: _slowed,
     FaultKind.STORAGE_FULL: _barred,

@@ -34,6 +34,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     function: Callable[..., Any]
     arguments: Mapping[str, Any]
     requirements: tuple[str, ...]
+    profile: str
     mutant: Mutant | None
 
     @property
@@ -80,6 +81,7 @@ class Session:
             history=f"{HISTORIES}/{file}",
             duration_s=round(time.monotonic() - began, 3),
             mutant=asked.mutant_name,
+            profile=asked.profile,
         )
         self._note_caught(asked, result)
         return result
@@ -90,7 +92,8 @@ class Session:
             self._arm.run(self._arm.aclose())
 
     def _is_caught(self, asked: Asked) -> bool:
-        return bool(asked.mutant) and self._flag(asked).exists()
+        caught = bool(asked.mutant) and self._flag(asked).exists()
+        return caught and not self._settings.every
 
     def _note_caught(self, asked: Asked, result: CaseResult) -> None:
         if asked.mutant and asked.mutant.requirement in failed_of(result):
@@ -115,7 +118,7 @@ class Session:
             title=asked.title,
             requirements=asked.requirements,
             target=settings.target,
-            profile=settings.profile,
+            profile=asked.profile,
             arm=settings.arm,
             seed=settings.seed,
             mutant=asked.mutant_name,
@@ -154,4 +157,5 @@ def _not_applicable(asked: Asked, reason: str) -> CaseResult:
         outcome=Outcome.NOT_APPLICABLE,
         reasons=(reason,),
         mutant=asked.mutant_name,
+        profile=asked.profile,
     )

@@ -9,7 +9,7 @@ from harness.core.errors import HarnessError, Unreached
 from harness.core.fault import Fault, FaultKind
 from harness.core.history import F, Hold, Info, Invoke, Ok
 from harness.core.recorder import Recorder
-from harness.effects import observed
+from harness.effects import Evidence, observed
 
 EFFECT_S = 8.0
 """How long a fault may take to show; past that the case could not be run."""
@@ -48,6 +48,20 @@ class Nemesis:
             effect = await self._observe(fault, since)
         finally:
             await self._each(fault, "heal")
+            self._complete(invoke, effect)
+
+    @asynccontextmanager
+    async def upon(
+        self, fault: Fault, act: Callable[[], Awaitable[None]]
+    ) -> AsyncIterator[None]:
+        """Do it, run a block, then wait for its effect; nothing is there to heal."""
+        invoke, since = self._invoke(fault)
+        effect = ""
+        try:
+            await act()
+            yield
+            effect = await self._observe(fault, since)
+        finally:
             self._complete(invoke, effect)
 
     @asynccontextmanager
@@ -106,16 +120,16 @@ class Nemesis:
             self._recorder.add(Info, call=invoke.n, error="no effect was observed")
 
     async def _observe(self, fault: Fault, since: int) -> str:
-        records = self._recorder.records
+        evidence = Evidence(self._recorder.records, fault, since)
         try:
             await self._until(
-                lambda: bool(observed(fault, records, since)),
+                lambda: bool(evidence.effect()),
                 f"the fault shows: {fault.says()}",
                 within_s=EFFECT_S,
             )
         except Unreached:
             return ""
-        return observed(fault, records, since)
+        return evidence.effect()
 
     async def _each(self, fault: Fault, step: str) -> None:
         """Apply or heal on every victim at once."""

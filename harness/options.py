@@ -9,6 +9,7 @@ import pytest
 
 from harness.arms import ARMS
 from harness.core.errors import BadInput
+from harness.core.profile import Profile
 from harness.core.target import Target, load_target
 
 PREFIX = "--unbroken-"
@@ -20,22 +21,27 @@ TARGETS = Path(__file__).parents[1] / "targets"
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True):
-    """A deliberate bug of a target, and the requirement that must catch it."""
+    """A deliberate bug of a target's `profile`, and the requirement that catches it."""
 
     name: str
     requirement: str
     description: str = ""
+    profile: str = Profile.BROADCAST
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """One run's settings; `path` is where the target file was found."""
+    """One run's settings; `path` is where the target file was found.
+
+    With `every`, a mutant that was caught meets its other scenarios too.
+    """
 
     target: Target
     path: Path
-    profile: str
+    profiles: tuple[str, ...]
     arm: str
     out: Path
     seed: int
+    every: bool = False
 
 
 def add(parser: pytest.Parser) -> None:
@@ -43,12 +49,16 @@ def add(parser: pytest.Parser) -> None:
     group = parser.getgroup("unbroken", "conformance of resumable SSE chat servers")
     group.addoption(PREFIX + "target", default="reference", help="name or TOML file")
     group.addoption(PREFIX + "app", default="", help="package.module:application")
-    group.addoption(PREFIX + "profile", default="", help="default: the target's first")
+    group.addoption(PREFIX + "profile", default="", help="default: all of the target")
     group.addoption(PREFIX + "arm", default="live", choices=ARMS)
     group.addoption(PREFIX + "out", default=DEFAULT_OUT, help="folder for results")
     group.addoption(PREFIX + "seed", default=0, type=int)
     group.addoption(PREFIX + "requirement", default="", help="ID or pattern")
     group.addoption(PREFIX + "mutants", default="", help="JSON Lines of mutants")
+    group.addoption(
+        PREFIX + "nightly", action="store_true", help="also what takes a minute each"
+    )
+    group.addoption(PREFIX + "every", default="", help="caught mutants run on")
 
 
 def is_asked(config: pytest.Config) -> bool:
@@ -64,10 +74,11 @@ def settings_of(config: pytest.Config) -> Settings:
     return Settings(
         target=target,
         path=path,
-        profile=profile_of(target, _option(config, "profile")),
+        profiles=profiles_of(target, _option(config, "profile")),
         arm=_option(config, "arm"),
         out=Path(_option(config, "out")).absolute(),
         seed=config.getoption(PREFIX + "seed"),
+        every=bool(_option(config, "every")),
     )
 
 
@@ -93,8 +104,16 @@ def check_arm(target: Target, arm: str) -> None:
         )
 
 
+def profiles_of(target: Target, name: str) -> tuple[str, ...]:
+    """The profiles to judge: the one of this name, or all; see `profile_of`."""
+    return (profile_of(target, name),) if name else tuple(target.profiles)
+
+
 def profile_of(target: Target, name: str) -> str:
-    """The profile to judge; raises `BadInput` when the target does not claim it."""
+    """One profile to judge, by default the first.
+
+    Raises `BadInput` when the target does not claim it.
+    """
     if not name:
         return next(iter(target.profiles))
     if name not in target.profiles:
@@ -105,9 +124,19 @@ def profile_of(target: Target, name: str) -> str:
     return name
 
 
+def arm_of(config: pytest.Config) -> str:
+    """The arm to run on."""
+    return _option(config, "arm")
+
+
 def requirement_of(config: pytest.Config) -> str:
     """The requirement id or pattern asked for, "" for all."""
     return _option(config, "requirement")
+
+
+def nightly_of(config: pytest.Config) -> bool:
+    """Whether the scenarios marked `nightly` are wanted too."""
+    return bool(config.getoption(PREFIX + "nightly"))
 
 
 def matches(pattern: str, slugs: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:  # heavy, and not needed by a run without scenarios
 session_key = pytest.StashKey["Session"]()
 result_key = pytest.StashKey[CaseResult]()
 
-MUTANT = "mutant"
+MUTANT, PROFILE, PROFILES, ARMS = "mutant", "profile", "profiles", "arms"
+profiles_key = pytest.StashKey[tuple[str, ...]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,8 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the mark that makes a test a scenario; refuse what cannot be run."""
     config.addinivalue_line(
-        "markers", "judges(*requirements): what a scenario must exercise"
+        "markers", "judges(*requirements, profiles, arms): what a case must exercise"
     )
+    config.addinivalue_line("markers", "nightly: runs only when asked to; takes long")
     if options.is_asked(config):
         try:
             options.settings_of(config)
@@ -46,27 +48,63 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(str(error)) from error
 
 
+@pytest.hookimpl(tryfirst=True)  # so that a case's name begins with its profile
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """With mutants, run a scenario once for each that it must catch."""
-    mutants = options.mutants_of(metafunc.config)
-    marked = _marked(metafunc.definition)
-    if mutants is None or not marked:
+    """Run a scenario once for each profile that it is of, and that is asked for.
+
+    With mutants also once for each that it must catch.
+    """
+    mark = metafunc.definition.get_closest_marker("judges")
+    if mark is None:
         return
-    names = [one.name for one in mutants if one.requirement in marked]
-    metafunc.fixturenames.append(MUTANT)
-    metafunc.parametrize(MUTANT, ["", *names], ids=["clean", *names])
+    asked = [one for one in _profiles(metafunc.config) if one in mark.kwargs[PROFILES]]
+    if options.arm_of(metafunc.config) not in mark.kwargs[ARMS]:
+        asked = []
+    cases = [(one, "") for one in asked]
+    mutants = options.mutants_of(metafunc.config)
+    for mutant in mutants or ():
+        judged = mutant.requirement in _judged(mark, mutant.profile)
+        if mutant.profile in asked and judged:
+            cases.append((mutant.profile, mutant.name))
+    metafunc.fixturenames += [PROFILE, MUTANT]
+    metafunc.parametrize(
+        (PROFILE, MUTANT),
+        cases or [("", "")],
+        ids=[_id(*one, mutants=mutants is not None) for one in cases] or ["none"],
+    )
+
+
+def _id(profile: str, mutant: str, *, mutants: bool) -> str:
+    return f"{profile}-{mutant or 'clean'}" if mutants else profile
+
+
+def _profiles(config: pytest.Config) -> tuple[str, ...]:
+    if profiles_key not in config.stash:
+        try:
+            config.stash[profiles_key] = options.settings_of(config).profiles
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from error
+    return config.stash[profiles_key]
 
 
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Keep the scenarios that judge what was asked for."""
+    """Keep the scenarios that judge what was asked for, and take no longer."""
+    kept = [item for item in items if _is_wanted(config, item)]
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[i for i in items if i not in kept])
+        items[:] = kept
+
+
+def _is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
     pattern = options.requirement_of(config)
-    if not pattern:
-        return
-    kept = [item for item in items if options.matches(pattern, _marked(item))]
-    config.hook.pytest_deselected(items=[i for i in items if i not in kept])
-    items[:] = kept
+    if item.get_closest_marker("judges") is None:
+        return not pattern
+    marked = _marked(item)
+    if not marked or (pattern and not options.matches(pattern, marked)):
+        return False
+    return not item.get_closest_marker("nightly") or options.nightly_of(config)
 
 
 @pytest.fixture
@@ -77,6 +115,12 @@ def world() -> None:
 @pytest.fixture
 def mutant() -> str:
     """The mutant that a case runs against; "" for the target as it is."""
+    return ""
+
+
+@pytest.fixture
+def profile() -> str:
+    """The profile that a case runs against."""
     return ""
 
 
@@ -148,13 +192,14 @@ def _request(item: pytest.Item) -> Asked:
     arguments = {
         name: item.funcargs[name]
         for name in item._fixtureinfo.argnames
-        if name not in ("world", MUTANT)
+        if name not in ("world", MUTANT, PROFILE)
     }
     return Asked(
         name=_name(item),
         function=item.obj,
         arguments=arguments,
         requirements=_marked(item),
+        profile=str(_parameters(item)[PROFILE]),
         mutant=options.mutant_named(item.config, _parameters(item).get(MUTANT)),
     )
 
@@ -168,9 +213,21 @@ def _name(item: pytest.Item) -> str:
     return f"{item.path.name}::{item.name}"
 
 
-def _marked(item: pytest.Item | Any) -> tuple[str, ...]:
+def _marked(item: pytest.Item) -> tuple[str, ...]:
+    """The requirements that a case must exercise: those that its profile has."""
     mark = item.get_closest_marker("judges")
-    return tuple(mark.args) if mark is not None else ()
+    if mark is None or not isinstance(item, pytest.Function):
+        return ()
+    return _judged(mark, str(_parameters(item).get(PROFILE, "")))
+
+
+def _judged(mark: pytest.Mark, profile: str) -> tuple[str, ...]:
+    """A scenario is of no use in a profile that it does not name."""
+    from scenarios.requirements import REQUIREMENTS
+
+    if profile not in mark.kwargs[PROFILES]:
+        return ()
+    return tuple(one for one in mark.args if profile in REQUIREMENTS[one].profiles)
 
 
 def _broken(result: CaseResult) -> str:

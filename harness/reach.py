@@ -12,16 +12,19 @@ from harness.client.transport import BackendTransport
 from harness.core.fault import Close
 from harness.core.recorder import Recorder
 from harness.core.target import Paths
+from harness.middlebox import Middlebox
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One participant's own way: nobody else's faults touch it."""
+    """One participant's own way: nobody else's faults touch it.
+
+    Its requests take turns on connections that are kept alive, whoever they are for.
+    """
 
     link: Link
     streams: httpx.AsyncClient
     requests: httpx.AsyncClient
-    calls: Calls
 
 
 class Reach:
@@ -35,24 +38,40 @@ class Reach:
         self._paths = paths
         self._recorder = recorder
 
-    def way(self, who: str, *, direct: bool = True, close: Close = Close.FIN) -> Way:
+    def way(
+        self,
+        who: str,
+        *,
+        direct: bool = True,
+        close: Close = Close.FIN,
+        behind: Middlebox | None = None,
+    ) -> Way:
         """The way of `who`, made at first use; `direct` ones know no faults."""
         if who not in self._ways:
-            self._ways[who] = self._make(who, direct=direct, close=close)
+            if behind is None:
+                link = self._network.link(direct=direct, close=close)
+            else:
+                link = behind.link(who, close=close)
+            self._ways[who] = self._make(who, link)
         return self._ways[who]
 
-    def _make(self, who: str, *, direct: bool, close: Close) -> Way:
-        link = self.links[who] = self._network.link(direct=direct, close=close)
-        streams = _client(BackendTransport(link.streams))
-        requests = _client(BackendTransport(link.calls))
-        calls = Calls(
-            http=requests,
+    def calls(self, who: str, *, uid: str = "", token: str = "") -> Calls:
+        """Calls of `who` about this uid's chat; with a token, of the support side."""
+        return Calls(
+            http=self.way(who).requests,
             paths=self._paths,
             recorder=self._recorder,
             who=who,
+            uid=uid,
+            token=token,
             manner=self._manner,
         )
-        return Way(link, streams, requests, calls)
+
+    def _make(self, who: str, link: Link) -> Way:
+        self.links[who] = link
+        streams = _client(BackendTransport(link.streams))
+        requests = _client(BackendTransport(link.calls))
+        return Way(link, streams, requests)
 
     @contextmanager
     def patient(self, within_s: float) -> Iterator[None]:

@@ -9,12 +9,13 @@ from harness.core.history import Ok
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A write: `event` is the kind that it makes, `acked` whether it stands."""
+    """A write into the chat of `uid`: the `event` it makes, whether it stands."""
 
     event: str
     acked: bool
     text: str
     known_id: object = None
+    uid: str = ""
 
     @property
     def id(self) -> object:
@@ -29,10 +30,15 @@ class Sent:
 
 
 def written(
-    done: Completion, event: str, *, message_id: object = None, text: str = ""
+    done: Completion,
+    event: str,
+    *,
+    uid: str,
+    message_id: object = None,
+    text: str = "",
 ) -> Sent:
     """Read a write's completion; a create learns its id from the answer."""
     if event == "create":
         stored = answer_json(done)
         message_id = stored.get("id") if isinstance(stored, dict) else None
-    return Sent(event, isinstance(done, Ok), text, message_id)
+    return Sent(event, isinstance(done, Ok), text, message_id, uid)

@@ -1,29 +1,40 @@
 """What a scenario sees: clients, writers, faults, the server's life, waiting, history.
 
 No process, socket or toxiproxy shows through; the arm supplies those (`harness.arm`).
+Longer than other files, for it is the one list of all that a scenario can ask for.
 """
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    aclosing,
+    asynccontextmanager,
+    nullcontext,
+)
 
 from harness.aim import AIM_ATTEMPTS, Shot
 from harness.arm import How, Network, Server, Storage
-from harness.client.calls import Calls, Completion, answer_json
-from harness.client.client import Start, VirtualClient
+from harness.client.calls import Completion, answer_json, cookie_of
+from harness.client.client import EVENTS, Start, VirtualClient
 from harness.client.stream import Attempt
 from harness.core.errors import CouldNotRun, NotApplicable, Unreached
 from harness.core.fault import Aim, Close, Fault, cut, refuse
-from harness.core.history import WITNESS, View
+from harness.core.history import View
+from harness.core.nginx import Nginx
+from harness.core.profile import CHANGING, PERSONAL, WINDOWED, Profile
 from harness.core.recorder import Recorder
 from harness.core.target import Capability, Limits, Profiled, Tolerances
+from harness.middlebox import Middlebox, Middleboxes
 from harness.nemesis import Nemesis
+from harness.pace import Pace
+from harness.people import USER, People
 from harness.reach import Reach
 from harness.sent import Sent, written
 from harness.storage import StorageFaults
 from harness.waiter import WAIT_S, Waiter
-from harness.walk import walk_back
+from harness.walk import by_id, by_time, walk_back
 
 TRY_AGAIN_S = 0.1
 """Pause of a writer that was refused before it tries again."""
@@ -32,6 +43,9 @@ TRY_AGAIN_S = 0.1
 class World:
     """One case: one server, one history, any number of clients.
 
+    In a personal profile each client is a tab of some user, who has a witness of their
+    own; writers are the support side then, which no rate limit slows down.
+
     Waits are bounded: a condition that does not come about is noted in the history
     and ends the scenario; what the target did up to then is judged all the same.
     """
@@ -39,6 +53,7 @@ class World:
     def __init__(
         self,
         *,
+        profile: str,
         profiled: Profiled,
         tolerances: Tolerances,
         retry_ms: int,
@@ -49,20 +64,32 @@ class World:
         recorder: Recorder,
         rng: random.Random,
         probes_lag: bool,
+        salt: str = "",
     ) -> None:
+        self.profile = Profile(profile)
         self.limits: Limits = profiled.limits
         self.tolerances = tolerances
         self.paths = profiled.paths
+        self.retry_ms = retry_ms
         self.rng = rng
-        self.clients: dict[str, VirtualClient] = {}
-        self._closes: dict[str, Close] = {}
-        self._retry_ms = retry_ms
+        self._pace = Pace()
         self._server = server
         self._storage = storage
         self._abilities = abilities
         self._recorder = recorder
         self._reach = Reach(network, profiled.paths, recorder)
         self._waiter = Waiter(recorder, self._hopeless)
+        self._people = People(
+            profile=self.profile,
+            profiled=profiled,
+            reach=self._reach,
+            recorder=recorder,
+            rng=rng,
+            retry_ms=retry_ms,
+            salt=salt,
+            live=self.live,
+        )
+        self.clients = self._people.clients
         self._lag: asyncio.Task[None] | None = None
         if probes_lag:  # in virtual time nothing is late
             self._lag = asyncio.create_task(self._waiter.probe_lag(), name="lag probe")
@@ -77,27 +104,46 @@ class World:
             server=server,
             until=self.until,
         )
+        self._boxes = Middleboxes(network, nemesis=self._nemesis, recorder=recorder)
+
+    @property
+    def changes(self) -> bool:
+        """Whether messages can be updated and deleted."""
+        return self.profile in CHANGING
 
     # ---- clients ---------------------------------------------------------------------
 
     @property
     def witness(self) -> VirtualClient:
         """The client without faults, whose stream gives the commit order."""
-        return self.clients[WITNESS]
+        return self._people.witnesses[self.uid()]
+
+    def uid(self, label: str = USER) -> str:
+        """The cookie of a user, another in each case; "" where there are no users."""
+        return self._people.uid(label)
 
     async def client(
         self,
         name: str,
         *,
+        uid: str = USER,
         start: Start = Start.SNAPSHOT_FIRST,
         pings: bool = True,
         close: Close = Close.FIN,
+        behind: Middlebox | None = None,
     ) -> VirtualClient:
         """Open a tab, wait until it is live; with `close` RST its cuts are resets."""
-        client = self._make_client(name, start=start, pings=pings, close=close)
+        await self._people.witnessed(uid)
+        client = self._people.make(
+            name, label=uid, start=start, pings=pings, close=close, behind=behind
+        )
         client.open()
         await self.live(client)
         return client
+
+    async def middlebox(self, nginx: Nginx) -> Middlebox:
+        """Put an nginx before the server, for the clients opened `behind` it."""
+        return await self._boxes.open(nginx)
 
     async def live(self, *clients: VirtualClient) -> None:
         """Wait until these clients have stream and snapshot."""
@@ -105,57 +151,99 @@ class World:
         await self.until(lambda: all(one.live for one in clients), f"{names} live")
 
     async def probe(
-        self, *, header: str | None = None, query: str | None = None
+        self,
+        *,
+        header: str | None = None,
+        query: str | None = None,
+        uid: str = USER,
+        until_event: bool = False,
     ) -> None:
         """Ask once for the stream with this cursor, and watch what comes of it.
 
-        Watches until the server ends the response, or long enough to tell silence.
+        Watches until the server ends the response, or long enough to tell silence;
+        with `until_event` no longer than to the first create, update or delete.
         """
         self._probes += 1
         who = f"probe-{self._probes}"
+        await self._people.witnessed(uid)
         attempt = Attempt(
-            recorder=self._recorder, who=who, header=header, query=query, pings=False
+            recorder=self._recorder,
+            who=who,
+            header=header,
+            query=query,
+            pings=False,
+            uid=self.uid(uid),
         )
         streams = self._reach.way(who).streams
         try:
-            async with asyncio.timeout(self.tolerances.settle_ms / 1_000 + 1):
-                async for _ in attempt.events(streams, self.paths.events):
-                    pass
+            async with (
+                asyncio.timeout(self.tolerances.settle_ms / 1_000 + 1),
+                aclosing(attempt.events(streams, self.paths.events)) as events,
+            ):
+                async for event in events:
+                    if until_event and event.event in EVENTS:
+                        return
         except TimeoutError:
             return
 
     # ---- writing and reading ---------------------------------------------------------
 
     async def write(
-        self, text: str = "", *, by: VirtualClient | str = "writer"
+        self,
+        text: str = "",
+        *,
+        by: VirtualClient | str = "writer",
+        uid: str = USER,
+        paced: bool = True,
     ) -> Sent:
-        """Create a message; every text of a case is unique, so give none twice."""
+        """Create a message; every text of a case is unique, so give none twice.
+
+        By a client it is its user's own, in turn with the user's others unless not
+        `paced`; else it is anybody's, or the support side's in the chat of `uid`.
+        """
         self._written += 1
         nonce = f"n{self._written}"
         text = text or f"message {self._written}: naïve café ☕ 🙂"
         name = by if isinstance(by, str) else by.name
-        done = await self._calls(by).create(author=name, text=text, nonce=nonce)
-        return self._keep(written(done, "create", text=text))
+        calls = await self._people.calls(by, uid, supports=True)
+        own = not isinstance(by, str) and self.profile in PERSONAL
+        async with self._pace.turn(calls.uid) if own and paced else nullcontext():
+            done = await calls.create(author=name, text=text, nonce=nonce)
+        return self._keep(written(done, "create", uid=calls.uid, text=text))
 
     async def update(
-        self, message_id: object, *, by: VirtualClient | str = "writer"
+        self,
+        message_id: object,
+        *,
+        by: VirtualClient | str = "writer",
+        uid: str = USER,
     ) -> Sent:
         """Change a message's text to another unique one."""
+        self._must_change()
         self._written += 1
         text = f"changed {self._written}: größer ✎"
-        done = await self._calls(by).update(message_id, text=text)
-        return self._keep(written(done, "update", message_id=message_id, text=text))
+        calls = await self._people.calls(by, uid)
+        done = await calls.update(message_id, text=text)
+        return self._keep(
+            written(done, "update", uid=calls.uid, message_id=message_id, text=text)
+        )
 
     async def delete(
-        self, message_id: object, *, by: VirtualClient | str = "writer"
+        self,
+        message_id: object,
+        *,
+        by: VirtualClient | str = "writer",
+        uid: str = USER,
     ) -> Sent:
         """Delete a message."""
-        done = await self._calls(by).delete(message_id)
-        return self._keep(written(done, "delete", message_id=message_id))
+        self._must_change()
+        calls = await self._people.calls(by, uid)
+        done = await calls.delete(message_id)
+        return self._keep(written(done, "delete", uid=calls.uid, message_id=message_id))
 
-    async def write_many(self, count: int) -> list[Sent]:
+    async def write_many(self, count: int, *, uid: str = USER) -> list[Sent]:
         """Create so many messages, one after the other."""
-        return [await self.write() for _ in range(count)]
+        return [await self.write(uid=uid) for _ in range(count)]
 
     async def insist(self) -> Sent:
         """Write until it is accepted, as somebody does whose write was refused."""
@@ -169,15 +257,22 @@ class World:
 
     @asynccontextmanager
     async def writing(
-        self, count: int, *, writers: int = 3, pace_s: float = 0.0
+        self,
+        count: int,
+        *,
+        writers: int = 3,
+        uid: str = USER,
+        every_s: float = 0.0,
     ) -> AsyncIterator[None]:
         """Create `count` messages from several writers at once, around a block.
 
-        With `pace_s` each writer pauses so long after each of its messages.
+        Each waits `every_s` after a message.
         """
         shares = [count // writers + (i < count % writers) for i in range(writers)]
         tasks = [
-            asyncio.create_task(self._write_share(f"writer-{number}", share, pace_s))
+            asyncio.create_task(
+                self._write_share(f"writer-{number}", share, uid, every_s)
+            )
             for number, share in enumerate(shares, 1)
         ]
         try:
@@ -188,22 +283,33 @@ class World:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def snapshot(self, reader: str = "reader") -> dict[str, object]:
+    async def snapshot(
+        self, reader: str = "reader", *, uid: str = USER
+    ) -> dict[str, object]:
         """Load the snapshot once; empty when there was no good answer."""
-        answer = answer_json(await self._calls(reader).init())
+        answer = answer_json(await (await self._people.calls(reader, uid)).init())
         return answer if isinstance(answer, dict) else {}
 
-    async def read_all(self, reader: str = "reader") -> None:
+    async def read_all(self, reader: str = "reader", *, uid: str = USER) -> None:
         """Load the snapshot and page back through the history to the first message."""
         self._walks += 1
-        snapshot = await self.snapshot(reader)
+        number = self._walks
+        snapshot = await self.snapshot(reader, uid=uid)
         await walk_back(
-            self._calls(reader), snapshot.get("messages"), number=self._walks
+            await self._people.calls(reader, uid),
+            snapshot.get("messages"),
+            older=by_time if self.profile in WINDOWED else by_id,
+            number=number,
         )
 
-    async def ping(self, connection: str) -> Completion:
+    async def page(self, before: object, *, uid: str = USER) -> None:
+        """Ask once for the messages before this id, whoever's it is."""
+        query = {"before": str(before)}
+        await (await self._people.calls("reader", uid)).history(query, walk=0)
+
+    async def ping(self, connection: str, *, uid: str = USER) -> Completion:
         """Ping a connection id by hand."""
-        return await self._calls("pinger").ping(connection)
+        return await (await self._people.calls("pinger", uid)).ping(connection)
 
     async def send_bad(
         self,
@@ -216,7 +322,26 @@ class World:
         marker: str = "",
     ) -> None:
         """Send what the server must refuse; `marker` may never be stored or sent."""
-        await self._calls("vandal").bad_input(
+        calls = await self._people.calls("vandal", USER)
+        await calls.bad_input(
+            label, method, path, content=content, headers=headers, marker=marker
+        )
+
+    async def without_uid(
+        self,
+        label: str,
+        method: str,
+        path: str,
+        *,
+        cookie: str | None,
+        content: bytes = b"",
+        marker: str = "",
+    ) -> None:
+        """Ask for what needs a uid with this cookie for one; None sends no cookie."""
+        headers = {"Content-Type": "application/json"} if content else {}
+        if cookie is not None:
+            headers["Cookie"] = cookie_of(cookie)
+        await self._reach.calls("stranger").without_uid(
             label, method, path, content=content, headers=headers, marker=marker
         )
 
@@ -241,8 +366,20 @@ class World:
     async def away(self, client: VirtualClient) -> AsyncIterator[None]:
         """Keep a client cut off around a block, as behind a closed lid."""
         async with self.during(refuse(client)):
-            await self.inject(cut(client, close=self._closes[client.name]))
+            await self.inject(cut(client, close=self._people.closes[client.name]))
             yield
+
+    @asynccontextmanager
+    async def asleep(self, *clients: VirtualClient) -> AsyncIterator[None]:
+        """Close tabs around a block; unlike `away`, the server is told at once.
+
+        The witness can sleep too: what it misses it must be told when it comes back.
+        """
+        for client in clients:
+            await client.close()
+        yield
+        for client in clients:
+            client.open()
 
     async def cut_inside(self, client: VirtualClient, aim: Aim) -> Sent:
         """Cut a client's stream at this place of the next event's frame.
@@ -251,16 +388,17 @@ class World:
         the bytes that came through, and the next try is corrected by it.
         """
         shot = Shot(aim, client.name, self._recorder.records)
+        label = self._people.labels[client.name]
         for _ in range(AIM_ATTEMPTS):
             await self.live(client)
-            await self.seen(await self.write(), client)
+            await self.seen(await self.write(uid=label), client)
             after_bytes = shot.aimed()
             if after_bytes is None:
                 raise NotApplicable(f"the frames of this target have no place {aim}")
-            close = self._closes[client.name]
+            close = self._people.closes[client.name]
             aimed = cut(client, close=close, after_bytes=after_bytes, aim=aim)
             async with self.during(aimed):
-                sent = await self.write()
+                sent = await self.write(uid=label)
             if shot.hit():
                 return sent
         raise CouldNotRun(f"no cut of {client.name} landed {aim}")
@@ -273,12 +411,11 @@ class World:
         await self._nemesis.end_life(how)
 
     async def start(self, *, other_port: bool = False, empty: bool = False) -> None:
-        """Start the server, and wait until the witness is live on it."""
+        """Start the server, and wait until the witnesses are live on it."""
         await self._server.start(other_port=other_port, empty=empty)
         self._down_on_purpose = False
-        if WITNESS not in self.clients:
-            self._make_client(WITNESS, start=Start.STREAM_FIRST, direct=True).open()
-        await self.live(self.witness)
+        await self._people.witnessed(USER)
+        await self.live(*self._people.witnesses.values())
 
     async def restart(self, how: How = How.TERM, *, other_port: bool = False) -> None:
         """End the server and start it again on the same data."""
@@ -321,16 +458,20 @@ class World:
         """Let time itself do the work: for requirements that speak of durations."""
         await asyncio.sleep(seconds)
 
+    async def outlasts(self, seconds: float) -> None:
+        """Let so much time go by that nobody can doubt it, however late all runs."""
+        await self._waiter.outlasts(seconds)
+
     def converged(self) -> bool:
-        """Whether the witness saw every write, and all clients show what it shows."""
-        shown = self.witness.view.messages()
-        return all(
-            self.witness.knows(sent.event, sent.known_id, sent.text)
-            for sent in self._acked
-        ) and all(
-            one.live and one.view.messages() == shown
-            for one in self.clients.values()
-            if one.running
+        """Whether the witnesses saw every write, and all clients show what they do."""
+        return (
+            all(
+                self._people.witnesses[sent.uid].knows(
+                    sent.event, sent.known_id, sent.text
+                )
+                for sent in self._acked
+            )
+            and self._people.agree()
         )
 
     # ---- end of a case ---------------------------------------------------------------
@@ -341,11 +482,11 @@ class World:
             await self.start()
         settle_s = self.tolerances.settle_ms / 1_000 + 1
         await self._waiter.comes_about(self.converged, settle_s)
-        for client in self.clients.values():
-            if client.running:
-                messages = client.view.messages()
-                self._recorder.add(View, who=client.name, messages=messages)
-        await self.witness.calls.init()
+        for client in self._people.running():
+            messages = client.view.messages()
+            self._recorder.add(View, who=client.name, messages=messages)
+        for witness in self._people.witnesses.values():
+            await witness.calls.init()
 
     async def aclose(self) -> None:
         """Close every tab, connection and task, and end the server."""
@@ -358,13 +499,17 @@ class World:
                 await asyncio.gather(self._lag, return_exceptions=True)
             await self._reach.aclose()
         finally:
-            await self._server.aclose()
+            try:
+                await self._boxes.aclose()
+            finally:
+                await self._server.aclose()
 
     def _hopeless(self) -> bool:
         """Raise harness trouble; True when the server died, or floods its clients."""
         for client in self.clients.values():
             if (error := client.trouble()) is not None:
                 raise error
+        self._boxes.check()
         if any(client.gave_up for client in self.clients.values()):
             return True
         return not (self._server.up or self._down_on_purpose)
@@ -376,43 +521,18 @@ class World:
                 "its capabilities, or the target runs already"
             )
 
-    def _make_client(
-        self,
-        name: str,
-        *,
-        start: Start,
-        pings: bool = True,
-        close: Close = Close.FIN,
-        direct: bool = False,
-    ) -> VirtualClient:
-        if name in self.clients:
-            raise ValueError(f"two clients named {name!r}")
-        way = self._reach.way(name, direct=direct, close=close)
-        self._closes[name] = close
-        client = self.clients[name] = VirtualClient(
-            name=name,
-            http=way.streams,
-            calls=way.calls,
-            paths=self.paths,
-            recorder=self._recorder,
-            rng=random.Random(f"{self.rng.random()} {name}"),
-            retry_ms=self._retry_ms,
-            limit=self.limits.message_limit,
-            start=start,
-            pings=pings,
-        )
-        return client
-
-    def _calls(self, by: VirtualClient | str) -> Calls:
-        return by.calls if isinstance(by, VirtualClient) else self._reach.way(by).calls
+    def _must_change(self) -> None:
+        if not self.changes:
+            raise ValueError(f"in profile {self.profile!s} nothing can be changed")
 
     def _keep(self, sent: Sent) -> Sent:
         if sent.acked:
             self._acked.append(sent)
         return sent
 
-    async def _write_share(self, writer: str, count: int, pace_s: float) -> None:
+    async def _write_share(
+        self, writer: str, count: int, uid: str, every_s: float
+    ) -> None:
         for _ in range(count):
-            await self.write(by=writer)
-            if pace_s:
-                await asyncio.sleep(pace_s)
+            await self.write(by=writer, uid=uid)
+            await asyncio.sleep(every_s)

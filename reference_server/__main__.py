@@ -3,22 +3,43 @@
 import asyncio
 import gc
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 import click
 
-from reference_server.settings import Settings
+from reference_server.settings import PROFILES, Settings
 
+POSTGRES = "postgresql+psycopg://"
 COUNT = click.IntRange(min=1)
 DEFAULTS = Settings()
 
 
 def check_database(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Only SQLite files are served so far."""
+    """A file of SQLite's, or PostgreSQL if its driver is there."""
     prefix = "sqlite:///"
-    if not value.startswith(prefix) or value[len(prefix) :] in ("", ":memory:"):
-        raise click.BadParameter(f"{value!r} is not sqlite:///PATH.")
+    if value.startswith(prefix) and value[len(prefix) :] not in ("", ":memory:"):
+        return value
+    if not value.startswith(POSTGRES):
+        raise click.BadParameter(f"{value!r} is not {prefix}PATH or {POSTGRES}...")
+    if not find_spec("psycopg"):
+        raise click.BadParameter("PostgreSQL needs psycopg: the extra 'postgres'.")
+    from reference_server.database import is_url
+
+    if not is_url(value):
+        raise click.BadParameter("this is no URL.")
     return value
+
+
+def check_profiles(
+    _: click.Context, __: click.Parameter, value: str
+) -> tuple[str, ...]:
+    """In their own order, whatever the order given."""
+    given = value.split(",")
+    for name in given:
+        if name not in PROFILES:
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(PROFILES)}.")
+    return tuple(name for name in PROFILES if name in given)
 
 
 def check_mutant(
@@ -31,6 +52,13 @@ def check_mutant(
 
     if value not in names():
         raise click.BadParameter(f"{value!r} is not one of --list-mutants.")
+    return value
+
+
+def check_token(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """An empty token would let everybody in, any other than ASCII nobody."""
+    if value is not None and not (value.isascii() and value.isprintable() and value):
+        raise click.BadParameter("must be printable ASCII, and some.")
     return value
 
 
@@ -47,6 +75,13 @@ def list_mutants(context: click.Context, _: click.Parameter, value: bool) -> Non
 @click.command(
     context_settings={"auto_envvar_prefix": "UNBROKEN_SERVER", "show_default": True}
 )
+@click.option(
+    "--profiles",
+    metavar="NAME,...",
+    callback=check_profiles,
+    default=",".join(DEFAULTS.profiles),
+    help="What to serve.",
+)
 @click.option("--message-limit", type=COUNT, default=DEFAULTS.message_limit)
 @click.option("--event-log-limit", type=COUNT, default=DEFAULTS.event_log_limit)
 @click.option("--ping-interval-ms", type=COUNT, default=DEFAULTS.ping_interval_ms)
@@ -54,6 +89,13 @@ def list_mutants(context: click.Context, _: click.Parameter, value: bool) -> Non
     "--ping-grace-ms", type=click.IntRange(min=0), default=DEFAULTS.ping_grace_ms
 )
 @click.option("--keepalive-ms", type=COUNT, default=DEFAULTS.keepalive_ms)
+@click.option(
+    "--retention-ms",
+    type=COUNT,
+    default=DEFAULTS.retention_ms,
+    help="Events of `private` older than this go at the next sweep.",
+)
+@click.option("--prune-every-ms", type=COUNT, default=DEFAULTS.prune_every_ms)
 @click.option("--queue-limit", type=COUNT, default=DEFAULTS.queue_limit)
 @click.option("--max-body-bytes", type=COUNT, default=DEFAULTS.max_body_bytes)
 @click.option(
@@ -61,7 +103,7 @@ def list_mutants(context: click.Context, _: click.Parameter, value: bool) -> Non
     metavar="URL",
     callback=check_database,
     default=DEFAULTS.database,
-    help="sqlite:///PATH; folder and file are made when missing.",
+    help="sqlite:///PATH (folder and file are made) or postgresql+psycopg://...",
 )
 @click.option("--host", default=DEFAULTS.host)
 @click.option(
@@ -72,6 +114,12 @@ def list_mutants(context: click.Context, _: click.Parameter, value: bool) -> Non
 )
 @click.option(
     "--retry-ms", type=COUNT, help="Send `retry`, spread up to half as long again."
+)
+@click.option(
+    "--operator-token",
+    metavar="TOKEN",
+    callback=check_token,
+    help="What an operator sends as `Authorization: Bearer TOKEN`; none: no operator.",
 )
 @click.option(
     "--mutant", metavar="NAME", callback=check_mutant, help="Run with a deliberate bug."
@@ -100,7 +148,7 @@ def run(settings: Settings) -> int:
     gc.disable()
     from reference_server import server
     from reference_server.app import create_app
-    from reference_server.store import StoreUnavailableError
+    from reference_server.database import StoreUnavailableError, without_password
 
     try:
         listener = server.bind(settings)
@@ -117,7 +165,7 @@ def run(settings: Settings) -> int:
     try:
         asyncio.run(server.serve(create_app(settings), listener, announce))
     except StoreUnavailableError as error:
-        return fail(f"cannot open {settings.database}: {error}")
+        return fail(f"cannot open {without_password(settings.database)}: {error}")
     return 0
 
 

@@ -39,7 +39,7 @@ def _on_term(app: Starlette) -> None:
     servers = signal.getsignal(signal.SIGTERM)
 
     def end(number: int, frame: FrameType | None) -> None:
-        app.state.broadcast.end_streams()
+        app.state.running.end_streams()
         if callable(servers):
             servers(number, frame)
 

@@ -5,6 +5,8 @@ from collections import deque
 from contextlib import suppress
 from typing import Protocol
 
+from reference_server.core.event_log import Entry
+
 # Deadlines that lie closer together are swept at once.
 SWEEP_S = 0.02
 
@@ -16,13 +18,21 @@ class EndListener(Protocol):
 
 
 class Connection:
-    """One stream from registration to its end."""
+    """One stream from registration to its end; `owner` is its uid where there is one.
 
-    def __init__(self, *, connection_id: str, queue_limit: int) -> None:
+    Entries up to number `floor` have come by another way: by a replay that was read
+    while this connection was live already.
+    """
+
+    def __init__(
+        self, *, connection_id: str, queue_limit: int, owner: str | None = None
+    ) -> None:
         self.id = connection_id
+        self.owner = owner
+        self.floor = 0
         self.ended = False
         self.deadline_s = 0.0
-        self.queue: deque[bytes] = deque()
+        self.queue: deque[Entry] = deque()
         self.queue_limit = queue_limit
         self._wakeup = asyncio.Event()
         self._listeners: list[EndListener] = []
@@ -33,16 +43,23 @@ class Connection:
         if self.ended:
             listener(self)
 
-    def offer(self, frame: bytes) -> None:
-        """Queue `frame`; on overflow "the server ends that one connection"."""
+    def offer(self, entry: Entry) -> None:
+        """Queue `entry`; on overflow "the server ends that one connection"."""
+        if entry.seq <= self.floor:
+            return
         if len(self.queue) >= self.queue_limit:
             self.end()
             return
-        self.queue.append(frame)
+        self.queue.append(entry)
         self._wakeup.set()
 
-    async def take(self, timeout_s: float) -> bytes | None:
-        """The next frame; None when none came in time or the connection ended."""
+    def skip_to(self, seq: int) -> None:
+        """What has a number up to `seq` is not sent any more, queued or to come."""
+        self.floor = seq
+        self.queue = deque(entry for entry in self.queue if entry.seq > seq)
+
+    async def take(self, timeout_s: float) -> Entry | None:
+        """The next entry; None when none came in time or the connection ended."""
         if not self.queue and not self.ended:
             self._wakeup.clear()
             with suppress(TimeoutError):
@@ -82,11 +99,12 @@ class Connections:
         """The connection has ended: "unknown or closed connection: 404"."""
         self.open.pop(connection.id, None)
 
-    def ping(self, connection_id: str) -> bool:
-        """Note a ping; False when there is no such open connection."""
-        connection = self.open.pop(connection_id, None)
-        if connection is None:
+    def ping(self, connection_id: str, owner: str | None = None) -> bool:
+        """Note a ping; False when `owner` has no such open connection."""
+        connection = self.open.get(connection_id)
+        if connection is None or connection.owner != owner:
             return False
+        del self.open[connection_id]
         self.touch(connection)
         return True
 

@@ -107,6 +107,6 @@ async def serve(
         timeout_graceful_shutdown=GRACE_S,
     )
     async with app.router.lifespan_context(app):
-        stop = app.state.broadcast.end_streams
+        stop = app.state.running.end_streams
         server = Server(config, on_ready=on_ready, on_stop=stop)
         await server.serve(sockets=[listener])

@@ -2,25 +2,32 @@
 
 from dataclasses import dataclass
 
+PROFILES = ("naive", "broadcast", "log", "private")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Limits and times of one server; `_ms` are milliseconds.
 
-    `retry_ms` None: no `retry` is sent. `mutant` names a deliberate bug.
+    `retry_ms` None: no `retry` is sent. `operator_token` None: there is no operator.
+    `mutant` names a deliberate bug.
     """
 
+    profiles: tuple[str, ...] = PROFILES
     message_limit: int = 500
     event_log_limit: int = 1000
     ping_interval_ms: int = 15_000
     ping_grace_ms: int = 5_000
     keepalive_ms: int = 15_000
+    retention_ms: int = 1_800_000
+    prune_every_ms: int = 1_800_000
     queue_limit: int = 1000
     max_body_bytes: int = 65_536
     database: str = "sqlite:///data/chat.db"
     host: str = "127.0.0.1"
     port: int = 0
     retry_ms: int | None = None
+    operator_token: str | None = None
     mutant: str | None = None
 
     @property

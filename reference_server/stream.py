@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.types import Receive, Scope, Send
 
 from reference_server.connections import Connection
+from reference_server.core.event_log import Entry
 from reference_server.core.frames import Frames
 
 LINGER_S = 0.25
@@ -14,13 +15,22 @@ Emit = Callable[[bytes], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 
+async def no_more() -> tuple[Entry, ...]:
+    """The first part of the replay was all."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """How a stream begins; `reset` is its last frame when there is one."""
+    """How a stream begins; `reset` is its last frame when there is one.
+
+    `more` gives the next part of the replay each time, an empty one at its end.
+    """
 
     connection: Connection
     ping: bytes
-    replay: tuple[bytes, ...] = ()
+    replay: tuple[Entry, ...] = ()
+    more: Callable[[], Awaitable[tuple[Entry, ...]]] = no_more
     reset: bytes | None = None
 
 
@@ -52,18 +62,21 @@ class EventStream:
         await self.live(emit)
 
     async def replay(self, emit: Emit) -> None:
-        """The slice taken at registration."""
-        for frame in self.opening.replay:
-            if self.connection.ended:
-                return
-            await emit(frame)
+        """Part by part; what comes meanwhile waits in the queue."""
+        part = self.opening.replay
+        while part:
+            for entry in part:
+                if self.connection.ended:
+                    return
+                await emit(entry.frame)
+            part = await self.opening.more()
 
     async def live(self, emit: Emit) -> None:
         """Queued events; a keep-alive comment whenever none came for that long."""
         while not self.connection.ended:
-            frame = await self.connection.take(self.keepalive_s)
+            entry = await self.connection.take(self.keepalive_s)
             if not self.connection.ended:
-                await emit(self.keepalive if frame is None else frame)
+                await emit(self.keepalive if entry is None else entry.frame)
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Run the stream; whatever ends it, the connection leaves the channel.

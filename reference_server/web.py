@@ -11,8 +11,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, ExceptionHandler
 
 from reference_server.core.frames import to_json
-from reference_server.core.validation import Refused
-from reference_server.store import StoreUnavailableError
+from reference_server.core.validation import Refused, parse_message_id
+from reference_server.database import StoreUnavailableError
 
 # Section 3: "`Cache-Control: no-store` everywhere".
 NO_STORE = {"Cache-Control": "no-store"}
@@ -72,6 +72,14 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
+def message_id(request: Request) -> int:
+    """What cannot be a message id is "not interactive or unknown: 404"."""
+    found = parse_message_id(request.path_params["id"])
+    if found is None:
+        raise Refused(404, "not_interactive", "no message has such an id")
+    return found
+
+
 def _too_large(limit: int) -> Refused:
     return Refused(413, "too_large", f"the body is longer than {limit} bytes")
 
@@ -88,7 +96,9 @@ async def on_http_error(_: Request, error: Exception) -> Response:
 async def on_refused(_: Request, error: Exception) -> Response:
     """write/bad-input: "4xx and an error body"."""
     assert isinstance(error, Refused)
-    return failure(error.status, error.code, error.message)
+    response = failure(error.status, error.code, error.message)
+    response.headers.update(error.headers)
+    return response
 
 
 async def on_store_unavailable(_: Request, error: Exception) -> Response:

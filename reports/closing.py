@@ -134,6 +134,15 @@ def _say_not_judged(rows: Sequence[RequirementResult], console: Console) -> None
     if silent:
         told = f"{_count(len(silent), 'requirement')} not judged by these cases"
         console.print(Text(told, style="dim"))
+    for profile in dict.fromkeys(one for row in rows for one in row.profiles):
+        left = [
+            row.id
+            for row in rows
+            if row.profiles.get(profile) is RowVerdict.NOT_JUDGED and row not in silent
+        ]
+        if left:
+            told = f"not judged in profile {one_line(profile)}: {', '.join(left)}"
+            console.print(Text(one_line(told), style="dim"))
 
 
 def _count(number: int, noun: str) -> str:
@@ -230,7 +239,8 @@ def _say_not_applicable(cases: Sequence[CaseResult], console: Console) -> None:
 
 def _last_line(result: RunResult, report: str) -> Text:
     mutant = f", mutant {one_line(result.mutant)}" if result.mutant else ""
-    line = Text(f"{one_line(result.target)} ({one_line(result.profile)}{mutant}) ")
+    profiles = one_line(", ".join(result.profiles))
+    line = Text(f"{one_line(result.target)} ({profiles}{mutant}) ")
     line.append(result.verdict.value, style=_RUN_STYLE[result.verdict])
     line.append(f": {summary_of(result.cases)}; {result.duration_s:.1f} s")
     if report:

@@ -58,6 +58,7 @@ def case_result(
     history: str = "",
     duration_s: float = 0.0,
     mutant: str = "",
+    profile: str = "",
 ) -> CaseResult:
     """A judged case as it goes into the result."""
     outcome, reasons = outcome_of(case, marked, table)
@@ -72,6 +73,7 @@ def case_result(
         history=history,
         duration_s=duration_s,
         mutant=mutant,
+        profile=profile,
     )
 
 
@@ -80,13 +82,13 @@ def fold_run(
     cases: Iterable[CaseResult],
     table: Mapping[str, Requirement],
 ) -> RunResult:
-    """The whole run: every requirement of the profile, then the verdict."""
+    """The whole run: every requirement of its profiles, then the verdict."""
     kept = tuple(cases)
     verdict = run_verdict(kept)
     return RunResult(
         **{name: getattr(facts, name) for name in RunFacts.__struct_fields__},
         cases=kept,
-        requirements=fold_requirements(kept, table, profile=facts.profile),
+        requirements=fold_requirements(kept, table, profiles=tuple(facts.profiles)),
         verdict=verdict,
         exit_status=EXIT_STATUS[verdict],
     )
@@ -107,21 +109,26 @@ def fold_requirements(
     cases: Sequence[CaseResult],
     table: Mapping[str, Requirement],
     *,
-    profile: str,
+    profiles: Sequence[str],
 ) -> tuple[RequirementResult, ...]:
-    """One row for each requirement of the profile, and for each that was judged."""
+    """One row for each requirement of the profiles, and for each that was judged."""
     judged = {
         judgement.requirement for case in cases for judgement in case.judgements
     } | {slug for case in cases for slug in case.requirements}
     slugs = [
-        slug for slug, row in table.items() if profile in row.profiles or slug in judged
+        slug
+        for slug, row in table.items()
+        if slug in judged or any(one in row.profiles for one in profiles)
     ]
     slugs += sorted(judged - set(table))
-    return tuple(_row(slug, cases, table.get(slug)) for slug in slugs)
+    return tuple(_row(slug, cases, table.get(slug), profiles) for slug in slugs)
 
 
 def _row(
-    slug: str, cases: Sequence[CaseResult], known: Requirement | None
+    slug: str,
+    cases: Sequence[CaseResult],
+    known: Requirement | None,
+    profiles: Sequence[str],
 ) -> RequirementResult:
     level = known.level if known else Level.MUST
     return RequirementResult(
@@ -133,6 +140,11 @@ def _row(
         exercised=sum(one.exercised for case in cases for one in _on(slug, case)),
         scenarios=tuple(case.scenario for case in cases if slug in case.requirements),
         findings=tuple(_findings(slug, cases)),
+        profiles={
+            one: _row_verdict(slug, level, [c for c in cases if c.profile in (one, "")])
+            for one in profiles
+            if known is None or one in known.profiles
+        },
     )
 
 

@@ -18,12 +18,14 @@ class Fate(StrEnum):
     KILLED = "killed"
     SURVIVED = "survived"
     CAUGHT_BY_ANOTHER = "caught only by another"
+    NOT_APPLICABLE = "not applicable"
 
 
 class MutantRow(msgspec.Struct, frozen=True, kw_only=True):
     """One mutant: `requirement` must catch it, `caught_by` is what failed on it.
 
-    `verdict` is what the run said in words ("does not conform").
+    `verdict` is what the run said in words ("does not conform"). `applicable` is false
+    when every scenario that could catch it needs what this arm or target has not.
     """
 
     mutant: str
@@ -31,12 +33,15 @@ class MutantRow(msgspec.Struct, frozen=True, kw_only=True):
     caught: bool
     caught_by: tuple[str, ...] = ()
     verdict: str = ""
+    applicable: bool = True
 
     @property
     def fate(self) -> Fate:
         """A mutant counts as killed only by the requirement that it breaks."""
         if self.caught:
             return Fate.KILLED
+        if not self.applicable:
+            return Fate.NOT_APPLICABLE
         return Fate.CAUGHT_BY_ANOTHER if self.caught_by else Fate.SURVIVED
 
 
@@ -44,13 +49,19 @@ _STYLE = {
     Fate.KILLED: "green",
     Fate.SURVIVED: "bold red",
     Fate.CAUGHT_BY_ANOTHER: "yellow",
+    Fate.NOT_APPLICABLE: "dim",
 }
 
 _SHORT = {
     Fate.KILLED: "killed",
     Fate.SURVIVED: "survived",
     Fate.CAUGHT_BY_ANOTHER: "by another",
+    Fate.NOT_APPLICABLE: "n/a",
 }
+
+
+SPARED = (Fate.KILLED, Fate.NOT_APPLICABLE)
+"""These are not held against the scenarios."""
 
 
 def matrix(rows: Iterable[MutantRow], console: Console) -> None:
@@ -68,7 +79,7 @@ def matrix(rows: Iterable[MutantRow], console: Console) -> None:
         )
     console.print(table)
     for row in kept:
-        if row.fate is not Fate.KILLED:
+        if row.fate not in SPARED:
             line = Text(f"{one_line(row.mutant)}: ")
             line.append(row.fate.value, style=_STYLE[row.fate])
             console.print(line.append(_others(row)), soft_wrap=True)
@@ -80,7 +91,8 @@ def counts_of(rows: Iterable[MutantRow]) -> str:
     fates = Counter(row.fate for row in rows)
     total = sum(fates.values())
     noun = "mutant" if total == 1 else "mutants"
-    told = ", ".join(f"{fates[fate]} {fate.value}" for fate in Fate)
+    shown = [fate for fate in Fate if fates[fate] or fate is not Fate.NOT_APPLICABLE]
+    told = ", ".join(f"{fates[fate]} {fate.value}" for fate in shown)
     return f"{total} {noun}: {told}"
 
 

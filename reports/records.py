@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from harness.core.history import (
     AnyRecord,
+    Behind,
     Closed,
     End,
     F,
@@ -92,6 +95,8 @@ def _told(record: AnyRecord, history: History) -> tuple[str, str]:
     if isinstance(record, View):
         shown = "\n".join(f"{one.id!r}: {one.value!r}" for one in record.messages)
         return f"{record.who} shows {len(record.messages)} messages", shown
+    if isinstance(record, Behind):
+        return f"{record.who} is behind {_configured(record)}", ""
     if isinstance(record, Lag):
         return f"the harness itself was {record.lag_s:.3f} s late", ""
     if isinstance(record, Note):
@@ -99,6 +104,12 @@ def _told(record: AnyRecord, history: History) -> tuple[str, str]:
     if isinstance(record, End):
         return ("complete" if record.complete else f"broken off: {record.reason}"), ""
     return _kind(record), ""
+
+
+def _configured(record: Behind) -> str:
+    settings = msgspec.structs.asdict(record.nginx)
+    told = ", ".join(f"{name.replace('_', ' ')} {v}" for name, v in settings.items())
+    return f"{record.version or 'nginx'} ({told})"
 
 
 def _asked(record: Invoke) -> tuple[str, str]:

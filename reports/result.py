@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from harness.core.errors import BadInput
+from harness.core.limits import Limits, Tolerances
 from harness.core.requirement import Level
-from harness.core.target import Limits, Tolerances
 from harness.core.verdict import Finding, Judgement
 from reports.inert import inert
 
@@ -50,7 +50,8 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `could_not_run` are the reasons of the whole case (`CaseJudgement`); `reasons`
     is what a reader is told: those, what was unclear, why it is not applicable.
-    `history` is relative to the result file, "" when there is none.
+    `history` is relative to the result file, "" when there is none; `profile` is ""
+    where the case came to nothing.
     """
 
     scenario: str
@@ -63,6 +64,7 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     history: str = ""
     duration_s: float = 0.0
     mutant: str = ""
+    profile: str = ""
 
 
 class SourcedFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +75,10 @@ class SourcedFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequirementResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One requirement over all cases; `scenarios` are those marked with it."""
+    """One requirement over all cases; `scenarios` are those marked with it.
+
+    `profiles` is what was said of each profile that has it, `verdict` the worst of it.
+    """
 
     id: str
     level: Level
@@ -83,17 +88,18 @@ class RequirementResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     exercised: int = 0
     scenarios: tuple[str, ...] = ()
     findings: tuple[SourcedFinding, ...] = ()
+    profiles: dict[str, RowVerdict] = {}
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a run is known by before any case is judged.
 
-    `command` is what a reader types to repeat it.
+    `profiles` are those that were judged, each with its limits. `command` is what a
+    reader types to repeat it.
     """
 
     target: str
-    profile: str
-    limits: Limits
+    profiles: dict[str, Limits]
     tolerances: Tolerances
     arm: str
     seed: int

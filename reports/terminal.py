@@ -2,6 +2,6 @@
 
 from reports.closing import closing
 from reports.live import LiveProgress
-from reports.matrix import MutantRow, matrix
+from reports.matrix import SPARED, MutantRow, matrix
 
-__all__ = ["LiveProgress", "MutantRow", "closing", "matrix"]
+__all__ = ["SPARED", "LiveProgress", "MutantRow", "closing", "matrix"]

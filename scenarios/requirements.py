@@ -4,18 +4,39 @@ Only rows that a scenario judges are listed. Sources name the design note: B bro
 P private, I interesting; HTML is the WHATWG standard; "beyond" goes beyond the note.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
-from harness.core.requirement import Level, Profile, Requirement
+from harness.core.profile import (
+    CHANGING,
+    PERSONAL,
+    RESETTING,
+    RESUMABLE,
+    WINDOWED,
+    Profile,
+)
+from harness.core.requirement import Level, Requirement
+
+__all__ = [
+    "ALL",
+    "BROADCAST",
+    "CHANGING",
+    "LOG",
+    "NAIVE",
+    "PERSONAL",
+    "PRIVATE",
+    "REQUIREMENTS",
+    "RESETTING",
+    "RESUMABLE",
+    "WINDOWED",
+    "judges",
+    "profiles_of",
+]
 
 ALL = tuple(Profile)
-BROADCAST = (Profile.BROADCAST,)
-RESUMABLE = (Profile.BROADCAST, Profile.LOG, Profile.PRIVATE)
-RESETTING = (Profile.BROADCAST, Profile.PRIVATE)
-WINDOWED = (Profile.BROADCAST, Profile.NAIVE)
+NAIVE, BROADCAST, LOG, PRIVATE = ((profile,) for profile in Profile)
 
 _ROWS: tuple[tuple[str, str, tuple[Profile, ...], str, str], ...] = (
     (
@@ -53,6 +74,13 @@ _ROWS: tuple[tuple[str, str, tuple[Profile, ...], str, str], ...] = (
         "SHOULD",
         ALL,
         "bytes at least every keepalive seconds on an idle stream",
+        "I (nginx)",
+    ),
+    (
+        "stream/survives-idle-proxy",
+        "SHOULD",
+        ALL,
+        "the stream lives and delivers behind nginx for longer than its read timeout",
         "I (nginx)",
     ),
     (
@@ -179,6 +207,13 @@ _ROWS: tuple[tuple[str, str, tuple[Profile, ...], str, str], ...] = (
         "B6.3, P4.3",
     ),
     (
+        "resume/across-restart",
+        "MUST",
+        LOG,
+        "a restart, killed or graceful, loses and repeats nothing and resets nobody",
+        "P (single event)",
+    ),
+    (
         "reset/evicted",
         "MUST",
         RESETTING,
@@ -199,6 +234,13 @@ _ROWS: tuple[tuple[str, str, tuple[Profile, ...], str, str], ...] = (
         "also when the new life has already produced as many events as the "
         "cursor counts",
         "B6.1",
+    ),
+    (
+        "reset/record-recreated",
+        "MUST",
+        PRIVATE,
+        "also when the record was pruned away and made anew",
+        "P2, P4",
     ),
     (
         "reset/unknown-cursor",
@@ -283,6 +325,13 @@ _ROWS: tuple[tuple[str, str, tuple[Profile, ...], str, str], ...] = (
         "B3",
     ),
     (
+        "history/page-size",
+        "MUST",
+        PERSONAL,
+        "200 a page, more right",
+        "P1",
+    ),
+    (
         "write/durable",
         "MUST",
         ALL,
@@ -314,12 +363,55 @@ _ROWS: tuple[tuple[str, str, tuple[Profile, ...], str, str], ...] = (
         "B1",
     ),
     (
+        "write/rate-limit",
+        "MUST",
+        PERSONAL,
+        "the second message within a second: 429, nothing stored, nothing sent",
+        "P3",
+    ),
+    (
         "write/bad-input",
         "MUST",
         ALL,
         "bad input: 4xx and an error body; nothing stored, nothing sent, the "
         "stream goes on",
         "beyond",
+    ),
+    (
+        "private/uid-required",
+        "MUST",
+        PERSONAL,
+        "every endpoint without the uid: 401",
+        "P (warning)",
+    ),
+    (
+        "private/isolation",
+        "MUST",
+        PERSONAL,
+        "nothing of one uid reaches another: events, history, replays, ids, errors",
+        "P",
+    ),
+    (
+        "private/record-at-first-event",
+        "MUST",
+        PRIVATE,
+        "opening a stream creates no record",
+        "P2",
+    ),
+    (
+        "private/prune",
+        "MUST",
+        PRIVATE,
+        "events older than the retention leave the record at the next sweep; an "
+        "empty record goes",
+        "P2",
+    ),
+    (
+        "private/all-tabs",
+        "MUST",
+        PERSONAL,
+        "every open stream of a uid gets every event",
+        "P",
     ),
     (
         "converge",
@@ -338,12 +430,34 @@ REQUIREMENTS: dict[str, Requirement] = {
 }
 
 
-def judges(*slugs: str) -> Callable[[Any], Any]:
+def profiles_of(slugs: Iterable[str]) -> tuple[Profile, ...]:
+    """The profiles that have all of these requirements."""
+    rows = [REQUIREMENTS[slug].profiles for slug in slugs]
+    return tuple(one for one in Profile if all(one in row for row in rows))
+
+
+def judges(
+    *slugs: str,
+    profiles: tuple[Profile, ...] | None = None,
+    arms: tuple[str, ...] = ("sim", "live"),
+) -> Callable[[Any], Any]:
     """Mark a scenario with the requirements that it must exercise.
 
-    Each must be exercised by the case's history, or its verdict there is unknown.
+    It runs in each profile that has all of them, or in the `profiles` named, on every
+    arm unless some are named. Each requirement that the profile has must be exercised
+    by the case's history, or its verdict there is unknown.
     """
     unknown = [slug for slug in slugs if slug not in REQUIREMENTS]
     if unknown or not slugs:
         raise ValueError(f"judges{slugs!r}: not in the requirement table: {unknown}")
-    return pytest.mark.judges(*slugs)
+    chosen = profiles_of(slugs) if profiles is None else profiles
+    idle = [
+        one
+        for one in chosen
+        if not any(one in REQUIREMENTS[slug].profiles for slug in slugs)
+    ]
+    if idle or not chosen:
+        raise ValueError(
+            f"judges{slugs!r}: nothing to judge in {idle or 'any profile'}"
+        )
+    return pytest.mark.judges(*slugs, profiles=chosen, arms=arms)

@@ -1,8 +1,11 @@
 """The network cuts, stalls, slows and swallows; nothing may be lost or come twice."""
 
+from contextlib import suppress
+
 import pytest
 
 from harness.arm import How
+from harness.core.errors import NotApplicable
 from harness.core.fault import (
     Aim,
     Close,
@@ -17,7 +20,7 @@ from harness.core.fault import (
     stall,
 )
 from harness.world import World
-from scenarios.requirements import judges
+from scenarios.requirements import BROADCAST, judges
 
 DELIVERY = ("event/no-loss", "event/no-duplicate", "converge")
 
@@ -33,13 +36,13 @@ async def test_cut_in_mid_stream(world: World, close: Close) -> None:
     await world.seen(await world.write(), alice)
 
 
-@pytest.mark.parametrize("aim", list(Aim), ids=lambda aim: aim.replace(" ", "-"))
 @judges(*DELIVERY, "event/payload")
-async def test_cut_at_every_kind_of_byte(world: World, aim: Aim) -> None:
+async def test_cut_at_every_kind_of_byte(world: World) -> None:
     """A frame cut in two is not applied, and comes whole after the reconnect."""
     alice = await world.client("alice")
-    sent = await world.cut_inside(alice, aim)
-    await world.seen(sent, alice)
+    for aim in Aim:
+        with suppress(NotApplicable):  # frames without ids, or of ASCII alone
+            await world.seen(await world.cut_inside(alice, aim), alice)
     await world.seen(await world.write(), alice)
 
 
@@ -137,11 +140,12 @@ async def test_half_the_clients_partitioned(world: World) -> None:
     await world.seen(await world.write(), *tabs)
 
 
-@judges("converge", "reset/restart")
+@judges("converge", "reset/restart", profiles=BROADCAST)
 async def test_slow_close(world: World) -> None:
     """One client learns late that the server has died, when it is long back."""
     alice = await world.client("alice")
     bob = await world.client("bob")
+    await world.seen(await world.write(), alice, bob)
     async with world.during(slow_close(alice, delay_ms=1_500)):
         await world.restart(How.KILL)
         await world.live(bob)

@@ -1,7 +1,6 @@
 """Reconnects whose continuity is lost: told so, once, and before anything else."""
 
 import asyncio
-import re
 
 import pytest
 
@@ -9,10 +8,11 @@ from harness.arm import How
 from harness.client.client import Start
 from harness.core.fault import cut
 from harness.world import World
-from scenarios.requirements import judges
+from scenarios.cursors import bad_cursors
+from scenarios.requirements import BROADCAST, judges
 
 
-@judges("reset/evicted", "reset/before-any-event", "reset/once")
+@judges("reset/evicted", "reset/before-any-event", "reset/once", profiles=BROADCAST)
 async def test_one_event_more_than_the_log_missed(world: World) -> None:
     """The next event is gone from the log: a reset, and then a working stream."""
     alice = await world.client("alice")
@@ -34,7 +34,9 @@ async def test_restart(world: World, how: How) -> None:
     bob = await world.client("bob", start=Start.STREAM_FIRST)
     await world.write_many(3)
     await world.seen(await world.write(), alice, bob)
-    await world.restart(how)
+    async with world.away(alice):
+        await world.write()
+        await world.restart(how)
     await world.live(alice, bob)
     await world.seen(await world.write(), alice, bob)
 
@@ -44,7 +46,9 @@ async def test_restart_on_another_port(world: World) -> None:
     """The server comes back elsewhere; clients are led there and reset."""
     alice = await world.client("alice")
     await world.seen(await world.write(), alice)
-    await world.restart(How.TERM, other_port=True)
+    async with world.away(alice):
+        await world.restart(How.TERM, other_port=True)
+        await world.write()
     await world.live(alice)
     await world.seen(await world.write(), alice)
 
@@ -73,7 +77,7 @@ async def test_table_of_bad_cursors(world: World) -> None:
     )
 
 
-@judges("reset/before-any-event", "reset/evicted")
+@judges("reset/before-any-event", "reset/evicted", profiles=BROADCAST)
 async def test_reset_is_alone_and_ends_the_response(world: World) -> None:
     """Nobody hangs up on the reset: the server must, and send nothing more."""
     await world.seen(await world.write(), world.witness)
@@ -88,22 +92,11 @@ async def test_fresh_streams_are_never_reset(world: World) -> None:
     """Without a cursor nothing was lost: after a restart, and after evictions."""
     await world.write_many(5)
     alice = await world.client("alice")
-    await world.restart(How.KILL)
+    async with world.away(alice):
+        await world.write()
+        await world.restart(How.KILL)
     bob = await world.client("bob", start=Start.STREAM_FIRST)
     await world.live(alice)
     await world.write_many(world.limits.event_log_limit + 5)
     carol = await world.client("carol", start=Start.STREAM_FIRST)
     await world.seen(await world.write(), alice, bob, carol)
-
-
-def bad_cursors(good: str) -> list[str]:
-    """Malformed, foreign, negative, oversized and future, made from a good one."""
-    made_up = ["garbage", "-1", "-", "0", "1e3", "null", "../../etc/passwd", "%00"]
-    long = ["x" * 64, "9" * 200, "y" * 4_000]
-    number = re.search(r"\d+$", good)
-    if number is None:
-        return [*made_up, *long, good[::-1], good + "x"]
-    stem, last = good[: number.start()], int(number[0])
-    near = [f"{stem}{last + 1_000}", f"{stem}{last}0000000", f"{stem}-{last}", stem]
-    foreign = [f"{stem[:-2]}zz-{last}", f"{good};", f"{good}x", f"{stem}{last}.0"]
-    return [*made_up, *long, *near, *foreign]

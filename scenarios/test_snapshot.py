@@ -10,12 +10,13 @@ from scenarios.requirements import judges
 async def test_window_order_and_limit(world: World) -> None:
     """The last messages, oldest first, with updates and deletes in them."""
     await world.snapshot()
-    sent = await world.write_many(world.limits.message_limit - 2)
-    await world.update(sent[3].id)
+    sent = await world.write_many(max(3, world.limits.message_limit - 2))
+    await world.update(sent[len(sent) // 3].id)
     await world.snapshot()
-    await world.delete(sent[5].id)
+    await world.delete(sent[len(sent) // 2].id)
+    await world.delete(sent[-1].id)
     await world.snapshot()
-    for _ in range(5):
+    for _ in range(6):
         await world.write()
         await world.snapshot()
 

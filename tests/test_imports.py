@@ -13,8 +13,8 @@ PACKAGES = ("harness", "scenarios", "reports", "reference_server")
 WORLD = tuple(
     f"harness.{name}"
     for name in (
-        "aim", "arm", "case", "effects", "link", "nemesis", "reach", "sent", "storage",
-        "waiter", "walk", "world",
+        "aim", "arm", "case", "effects", "event", "link", "middlebox", "nemesis",
+        "pace", "people", "reach", "sent", "storage", "waiter", "walk", "world",
     )
 )  # fmt: skip
 OURS = ("harness", "scenarios", "reports")
@@ -37,8 +37,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.live.arm", "harness.live.toxiproxy_binary",
     ),
     "harness.link": ("harness.client.transport", "harness.core", "httpcore"),
-    "harness.reach": ("harness.arm", "harness.client", "harness.core", "httpx"),
-    "harness.effects": ("harness.client.view", "harness.core", "msgspec"),
+    "harness.reach": (
+        "harness.arm", "harness.client", "harness.core", "harness.middlebox", "httpx",
+    ),
+    "harness.effects": ("harness.core", "harness.event"),
+    "harness.event": (),
     "harness.aim": ("harness.core",),
     "harness.waiter": ("harness.core",),
     "harness.live": (
@@ -85,6 +88,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "reference_server": (
         "reference_server", "click", "sqlalchemy", "starlette", "uvicorn",
     ),
+    "reference_server.postgres": ("psycopg", "sqlalchemy"),
     "harness.plugin": FRONT,
     "harness.options": FRONT,
     "harness.judged": FRONT,

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from scenarios.requirements import REQUIREMENTS, judges
+from harness.core.profile import RESETTING, RESUMABLE, Profile
+from scenarios.requirements import LOG, REQUIREMENTS, judges
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "scenarios").glob("test_*.py"))
@@ -70,9 +71,17 @@ def test_a_scenario_says_what_it_is_and_judges(name: str) -> None:
     assert set(slugs) <= set(REQUIREMENTS)
 
 
-def test_every_requirement_is_judged() -> None:
-    judged = {slug for function in SCENARIOS.values() for slug in marked(function)}
-    assert set(REQUIREMENTS) - judged == set()
+def test_every_requirement_is_judged_in_each_of_its_profiles() -> None:
+    judged = {
+        (slug, profile)
+        for function in SCENARIOS.values()
+        for mark in function.pytestmark  # type: ignore[attr-defined]  # pytest's
+        if mark.name == "judges"
+        for slug in mark.args
+        for profile in mark.kwargs["profiles"]
+    }
+    due = {(one.id, p) for one in REQUIREMENTS.values() for p in one.profiles}
+    assert due - judged == set()
 
 
 def test_titles_are_unique() -> None:
@@ -101,6 +110,21 @@ def test_unknown_slugs_are_refused_where_they_are_written(
 ) -> None:
     with pytest.raises(ValueError, match="not in the requirement table"):
         judges(*slugs)
+
+
+def test_a_scenario_runs_in_the_profiles_that_have_all_that_it_judges() -> None:
+    def profiles(*slugs: str, **fields: Any) -> tuple[Profile, ...]:
+        chosen: tuple[Profile, ...] = judges(*slugs, **fields).mark.kwargs["profiles"]
+        return chosen
+
+    assert profiles("converge") == tuple(Profile)
+    assert profiles("converge", "resume/at-head") == RESUMABLE
+    assert profiles("reset/evicted", "event/no-loss") == RESETTING
+    assert profiles("converge", "reset/evicted", profiles=LOG) == LOG
+    with pytest.raises(ValueError, match="nothing to judge in"):
+        judges("reset/evicted", profiles=LOG)
+    with pytest.raises(ValueError, match="nothing to judge in any profile"):
+        judges("init/window", "history/page-size")
 
 
 def test_no_file_is_named_for_nothing() -> None:

@@ -36,6 +36,8 @@ SLOWLY_S = 0.3
 """The same on a line where a frame takes its time."""
 
 SLOW = frozenset((FaultKind.BANDWIDTH, FaultKind.SLICE))
+"""Two of these on one client, and a replay takes longer than anybody waits."""
+
 ROUNDS = 4
 
 _START = {
@@ -126,7 +128,7 @@ class Cast:
         client, held = self.find(name), self._held.get(name, [])
         if client is None or not self._tabs[name].pings:
             return None
-        if fault in held or any(kind in DEAF for kind in held):
+        if fault in held or any(_clash(fault, kind) for kind in held):
             return None
         cut_off = self.turned_away(name) and not self.hears(client)
         return None if cut_off else client
@@ -166,3 +168,8 @@ class Cast:
             ended = client.attempt is not None and client.attempt.kind is not None
             if ended and client.connection_id:
                 self.closed_ids.append(client.connection_id)
+
+
+def _clash(fault: FaultKind, held: FaultKind) -> bool:
+    """Whether a fault would show no effect, or too late, on who is held by another."""
+    return held in DEAF or (fault in SLOW and held in SLOW)

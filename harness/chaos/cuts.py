@@ -72,20 +72,29 @@ async def cut_at(player: "Player", step: CutAt) -> None:
 
 
 async def cut_next(player: "Player", step: CutNext) -> None:
-    """Cut a client, and once more when it has come back and got so many bytes."""
+    """Cut a client, and once more when it has come back and got so many bytes.
+
+    Who leaves a connection hanging has seen everything before: a reset would end the
+    next one before the cut does.
+    """
     if player.cast.turned_away(step.who):
         await cut_all(player, await player.cast.ready([step.who]))
         return
+    hangs = step.hangs and not player.bursts
     for client in await player.cast.ready([step.who]):
+        if hangs:
+            await player.shown(await player.write(), client)
         close = player.cast.close_of(client)
         fault = cut(client, close=close, after_bytes=step.after_bytes, when=When.NEXT)
         async with player.world.during(fault):
-            await _cut_again(player, client, step)
+            await _cut_again(player, client, step, hangs=hangs)
 
 
-async def _cut_again(player: "Player", client: VirtualClient, step: CutNext) -> None:
+async def _cut_again(
+    player: "Player", client: VirtualClient, step: CutNext, *, hangs: bool
+) -> None:
     world, before = player.world, client.attempt
-    if step.hangs:
+    if hangs:
         client.switch()
     else:
         await world.inject(cut(client, close=player.cast.close_of(client)))

@@ -47,7 +47,7 @@ FAULTS: dict[FaultKind, int] = {
 AMOUNTS: dict[FaultKind, tuple[int, ...]] = {
     FaultKind.LATENCY: (300, 120, 700),
     FaultKind.BANDWIDTH: (8, 4, 2),
-    FaultKind.SLICE: (7, 3, 16, 32),
+    FaultKind.SLICE: (7, 5, 16, 32),
     FaultKind.SLOW_CLOSE: (600, 1_500),
 }
 

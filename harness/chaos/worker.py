@@ -22,7 +22,7 @@ from harness.core.target import Target
 from harness.parent import end_with_parent
 
 SHARE = 100
-"""Runs of one share: hypothesis begins each with simple schedules."""
+"""Runs of one share; the first of each is the simplest case that there is."""
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
-"""What is stored when a life begins, as far as the harness can know.
+"""What is stored when an era begins, as far as the harness can know.
 
-Base: what the life before had committed. Writes that no witness saw are added when
+Base: what the era before had committed. Writes that no witness saw are added when
 they were acknowledged, or when something seen in the new life shows that they
 happened; their place among the others is taken from the first snapshot.
 """
@@ -13,7 +13,7 @@ from harness.checkers.calls import Call, Snapshot, value_of
 from harness.checkers.order import Order
 from harness.checkers.sse import read_json
 from harness.checkers.store import Chat, Stored
-from harness.core.history import WITNESS, F
+from harness.core.history import F
 
 if TYPE_CHECKING:
     from harness.checkers.case import Case
@@ -45,7 +45,7 @@ class Idents:
 
 @dataclass(slots=True)
 class Seen:
-    """What snapshots and pages of one life show: texts, and ids of messages."""
+    """What snapshots and pages of one era show: texts, and ids of messages."""
 
     texts: set[Any]
     idents: set[str]
@@ -53,11 +53,11 @@ class Seen:
     first: Snapshot | None
 
 
-def look_at(case: "Case", life: int, idents: Idents) -> Seen:
-    """Collect what one life shows of its messages."""
+def look_at(case: "Case", era: int, idents: Idents) -> Seen:
+    """Collect what one era shows of its messages."""
     seen = Seen(set(), set(), {}, None)
-    since_s = case.orders[life].since_s
-    for snapshot in case.snapshots_in(life):
+    since_s = case.orders[era].since_s
+    for snapshot in case.snapshots_of(era):
         if seen.first is None and snapshot.call.invoke.t_s >= since_s:
             seen.first = snapshot
         for message in snapshot.messages:
@@ -68,7 +68,7 @@ def look_at(case: "Case", life: int, idents: Idents) -> Seen:
             if isinstance(message, dict) and "id" in message and value:
                 seen.by_mid.setdefault(str(message["id"]), ident)
     for walk in case.calls.walks:
-        if walk.calls[0].life == life:
+        if walk.calls[0].era == era:
             for item in walk.oldest_first():
                 value = value_of(item)
                 seen.texts.add(_hashable(value.get("text")))
@@ -110,6 +110,17 @@ def settle(
         elif call.ok or (seen.first is not None and ident not in seen.idents):
             doubt += chat.delete(ident) is not None and not call.ok
     return doubt
+
+
+def named(calls: list[Call]) -> dict[str, str]:
+    """The messages behind the ids that answers to creates gave."""
+    found = {}
+    for call in calls:
+        if call.ok and call.answer is not None and call.invoke.f is F.CREATE:
+            body = read_json(call.answer.body)
+            if isinstance(body, dict) and "id" in body:
+                found[str(body["id"])] = _ident(call)
+    return found
 
 
 def is_before(call: Call, seen: Seen, idents: Idents) -> bool:
@@ -180,8 +191,8 @@ def arrange(messages: list[Stored], seen: Seen, idents: Idents) -> list[Stored]:
 
 def anchor(case: "Case", order: Order) -> list[Any] | None:
     """The first look of the witness at a target with unknown earlier messages."""
-    for snapshot in case.snapshots_in(order.life):
-        if snapshot.who == WITNESS and snapshot.call.invoke.t_s >= min(
+    for snapshot in case.snapshots_of(order.life):
+        if snapshot.who == case.witness and snapshot.call.invoke.t_s >= min(
             order.since_s, snapshot.call.done_s
         ):
             quiet = order.high(snapshot.call.done_s) == 0

@@ -23,17 +23,25 @@ WRITES = frozenset((F.CREATE, F.UPDATE, F.DELETE))
 class Call:
     """One operation; without a completion it may have happened, like Info.
 
-    `life` is the only life in which it can have been carried out, else None.
+    `life` is the only life in which it can have been carried out, else None; `era` the
+    only commit order that it can belong to.
     """
 
     invoke: Invoke
     done: Ok | Fail | Info | None = None
     life: int | None = None
     lives: list[int] = field(default_factory=list)
+    era: int | None = None
+    eras: list[int] = field(default_factory=list)
 
     @property
     def n(self) -> int:
         return self.invoke.n
+
+    @property
+    def own(self) -> bool:
+        """Whether a user did this, not the support side."""
+        return not self.invoke.support
 
     @property
     def ok(self) -> bool:
@@ -74,7 +82,7 @@ class Call:
 
 @dataclass(slots=True, eq=False)
 class Snapshot:
-    """One /init answer; `messages` holds only what has the shape of a list."""
+    """One snapshot; `messages` holds only what has the shape of a list."""
 
     call: Call
     body: Any

@@ -4,6 +4,7 @@ from functools import cached_property
 from math import inf
 
 from harness.checkers.base import Idents
+from harness.checkers.behind import Middleboxes
 from harness.checkers.calls import Call, Calls, Snapshot
 from harness.checkers.connections import Conn, Sight, read_connections
 from harness.checkers.cursors import Cursors
@@ -18,18 +19,29 @@ from harness.checkers.shown import LifeModel
 from harness.checkers.shown import Look as SnapshotLook
 from harness.checkers.sse import Block
 from harness.checkers.ties import untied
-from harness.core.history import WITNESS, End, F, History, View
+from harness.core.history import WITNESS, End, F, History, View, is_witness
+from harness.core.profile import WINDOWED, Profile
 
 ALLOWANCE_S = 0.05
 """Timers and pipes are this coarse even where the harness was not late."""
 
 
-class Case:
-    """One history, indexed."""
+PAGE = 200
+"""Section 3: personal chats show "last 200 messages of this uid"."""
 
-    def __init__(self, history: History) -> None:
+
+class Case:
+    """The history of one channel, indexed; `uid` is whose, "" where it is everybody's.
+
+    An era is one order of events with its cursors: a server's life, or all lives on the
+    same data where cursors outlive them (profile log).
+    """
+
+    def __init__(self, history: History, *, uid: str = "") -> None:
         history = self.history = untied(history)
+        self.uid = uid
         self.header = history.header
+        self.profile = Profile(history.header.profile)
         self.limits = history.header.limits
         self.tolerances = history.header.tolerances
         self.settle_s = self.tolerances.settle_ms / 1000
@@ -40,6 +52,7 @@ class Case:
         self.calls = Calls(kinds)
         self.faults = Faults(kinds, self.calls.by_f[F.FAULT])
         self.lives = Lives(kinds, self.faults.falls)
+        self.eras = self.lives.eras(joined=self.profile is Profile.LOG)
         self.views = kinds.of(View)
         self.complete = bool(history.records) and isinstance(history.records[-1], End)
         self.idents = Idents()
@@ -57,28 +70,44 @@ class Case:
         for conn in self.conns:
             self.by_who.setdefault(conn.who, []).append(conn)
         self.faults.hold(self.by_who)
+        self.middleboxes = Middleboxes(self.kinds, self.faults)
+        self.middleboxes.hold(self.conns)
         for conn in self.conns:
             seen = conn.responded or (conn.sights[0].frame if conn.sights else None)
             conn.life = self.lives.at(conn.opened.t_s, seen.t_s if seen else None)
+            conn.era = self._era_of(conn)
+        witnesses = [who for who in self.by_who if is_witness(who)]
+        self.witness = witnesses[0] if witnesses else WITNESS
+
+    def _era_of(self, conn: Conn) -> int | None:
+        """Where all lives are of one era, it does not matter in which one it was."""
+        if conn.life is not None:
+            return self.eras[conn.life].number
+        only = {era.number for era in self.eras.values()}
+        joined = self.profile is Profile.LOG and len(only) == 1
+        return only.pop() if joined else None
 
     def _place_calls(self) -> None:
         for call in self.calls.all.values():
             call.lives = self.lives.possible(call.invoke.t_s, call.done_s)
             call.life = call.lives[0] if len(call.lives) == 1 else None
+            eras = (self.eras[life].number for life in call.lives)
+            call.eras = list(dict.fromkeys(eras))
+            call.era = call.eras[0] if len(call.eras) == 1 else None
 
     def _orders(self) -> None:
         self.matching = Matching(self.calls.writes)
-        witness = self.by_who.get(WITNESS, [])
+        witness = self.by_who.get(self.witness, [])
         self.orders = {
-            number: Order(
-                number, [c for c in witness if c.life == number], self.matching
+            era.number: Order(
+                era.number, [c for c in witness if c.era == era.number], self.matching
             )
-            for number in self.lives.by_number
+            for era in self.eras.values()
         }
         first_seen: dict[int, dict[Block, float]] = {n: {} for n in self.orders}
         for conn in self.conns:
-            if conn.life is not None and conn.life in self.orders:
-                self._sight(conn, self.orders[conn.life], first_seen[conn.life])
+            if conn.era is not None and conn.era in self.orders:
+                self._sight(conn, self.orders[conn.era], first_seen[conn.era])
         for number, order in self.orders.items():
             order.close(first_seen[number], self.calls.writes)
         self.sighted = first_seen
@@ -95,7 +124,16 @@ class Case:
 
     def order_of(self, conn: Conn) -> Order | None:
         """The commit order that a connection belongs to; None when unsure."""
-        return self.orders.get(conn.life) if conn.life is not None else None
+        return self.orders.get(conn.era) if conn.era is not None else None
+
+    def order_in(self, life: int) -> Order:
+        """The commit order that a life belongs to."""
+        return self.orders[self.eras[life].number]
+
+    @property
+    def shown_limit(self) -> int:
+        """How many messages a snapshot shows at most."""
+        return self.limits.message_limit if self.profile in WINDOWED else PAGE
 
     @cached_property
     def returns(self) -> list[Return]:
@@ -108,7 +146,7 @@ class Case:
 
     @cached_property
     def models(self) -> dict[int, LifeModel]:
-        """The chat of each life, held against every look at it."""
+        """The chat of each era, held against every look at it."""
         return build_models(self)
 
     @cached_property
@@ -124,7 +162,7 @@ class Case:
 
     @cached_property
     def looks(self) -> dict[Call, SnapshotLook]:
-        """Every /init answer whose life is known, against the model."""
+        """Every snapshot whose era is known, against the model."""
         found = (look for model in self.models.values() for look in model.looks)
         return {look.snapshot.call: look for look in found}
 
@@ -142,8 +180,12 @@ class Case:
 
     def write_of(self, sight: Sight, conn: Conn) -> Call | None:
         """The write that a delivered event tells of."""
-        return self.matching.write_of(sight.block, conn.life or 0)
+        return self.matching.write_of(sight.block, conn.era or 0)
 
     def snapshots_in(self, life: int) -> list[Snapshot]:
-        """The /init answers that surely came from one life."""
+        """The snapshots that surely came from one life."""
         return [s for s in self.calls.snapshots if s.call.life == life]
+
+    def snapshots_of(self, era: int) -> list[Snapshot]:
+        """The snapshots that surely came from one era."""
+        return [s for s in self.calls.snapshots if s.call.era == era]

@@ -37,9 +37,10 @@ class Sight(msgspec.Struct, gc=False):
 class Conn:
     """One connection; `end_s` is the end of the history while it stays open.
 
-    `events` are creates, updates and deletes, `controls` all other blocks.
-    `places` are the positions of `events` in its life's commit order. `holds` are the
-    spans of time in which a fault had hold of it; a lossy one never lets go.
+    `events` are creates, updates and deletes, `controls` all other blocks. `era` is
+    the number of the commit order that it belongs to, `places` are the positions of
+    `events` in it. `holds` are the spans of time in which a fault had hold of it; a
+    lossy one never lets go.
     """
 
     opened: Opened
@@ -50,6 +51,7 @@ class Conn:
     controls: list[Sight] = field(default_factory=list)
     closed: Closed | None = None
     life: int | None = None
+    era: int | None = None
     places: list[int | None] = field(default_factory=list)
     holds: list[tuple[float, float]] = field(default_factory=list)
     ping: Sight | None = None
@@ -80,15 +82,27 @@ class Conn:
         return self.closed is not None and self.closed.kind in SERVER_ENDS
 
     @property
+    def finished(self) -> bool:
+        """Whether the response ended properly; a body without a length or chunks may
+        end with its connection.
+        """
+        if self.closed is None or self.responded is None:
+            return False
+        framed = {"transfer-encoding", "content-length"} & set(self.responded.headers)
+        return self.closed.kind is CloseKind.END or (
+            self.closed.kind is CloseKind.FIN and not framed
+        )
+
+    @property
     def named(self) -> str:
         return f"connection {self.number} of {self.who}"
 
     @property
     def connection_id(self) -> str:
-        """The id that its ping frame gave; "" without one."""
+        """The id that its ping frame gave, also a number, as text; "" without one."""
         payload = self.ping.block.payload if self.ping else None
         found = payload.get("id") if isinstance(payload, dict) else None
-        return found if isinstance(found, str) else ""
+        return str(found) if isinstance(found, str) or type(found) is int else ""
 
     def calm(self, from_s: float, to_s: float) -> bool:
         """Whether no fault had hold of it between two times."""

@@ -7,7 +7,8 @@ from harness.checkers.calls import Call, Snapshot
 from harness.checkers.case import Case
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short, unclear
 from harness.checkers.snapshot import judged_last
-from harness.core.history import WITNESS, F, Life, View
+from harness.core.history import F, Life, View
+from harness.core.profile import WINDOWED
 
 
 @rule("converge")
@@ -41,12 +42,12 @@ def _died(death: Life) -> Look:
 
 
 def _final(case: Case) -> Snapshot | None:
-    """The witness's /init answer that came after the views."""
+    """The witness's snapshot that came after the views."""
     last = case.views[-1].n
     found = [
         snapshot
         for snapshot in case.calls.snapshots
-        if snapshot.who == WITNESS and snapshot.call.n > last
+        if snapshot.who == case.witness and snapshot.call.n > last
     ]
     return found[-1] if found else None
 
@@ -57,7 +58,7 @@ def _unanswered(case: Case, died: bool) -> Look | None:
     asked = [
         call
         for call in case.calls.by_f[F.INIT]
-        if call.invoke.who == WITNESS and call.n > case.views[-1].n
+        if call.invoke.who == case.witness and call.n > case.views[-1].n
     ]
     if not asked:
         return unclear("the history has no last snapshot of the witness")
@@ -67,23 +68,56 @@ def _unanswered(case: Case, died: bool) -> Look | None:
     if not case.lives.up(call.invoke.t_s, min(call.done_s, case.end_s)):
         return unclear("the server was not up at the end", call.n)
     status = f"status {call.status}" if call.status else "nothing"
-    return broken(f"the last /init was answered with {status}", call.n, call.done_n)
+    return broken(f"the last snapshot was answered {status}", call.n, call.done_n)
 
 
 def _agrees(case: Case, view: View, final: Snapshot) -> Iterator[Look]:
     mine = [{"id": m.id, "value": m.value} for m in view.messages]
-    if mine == final.messages:
+    theirs = final.messages
+    if case.profile not in WINDOWED:
+        mine, theirs = _both_look_back(case, view, mine, final)
+    if mine == theirs:
         yield HELD
         return
     if _still_faulty(case, view):
         return
-    sentence = f"at the end {view.who} {_difference(mine, final.messages)}"
+    sentence = f"at the end {view.who} {_difference(mine, theirs)}"
     if _moving(case, view, final.call):
         yield unclear(f"{sentence}, with a write in flight", view.n, final.call.n)
     elif case.slack_s(view.t_s - case.settle_s, view.t_s) >= case.settle_s:
         yield unclear(sentence, view.n, final.call.n)
     else:
         yield broken(sentence, view.n, final.call.n, final.call.done_n)
+
+
+def _both_look_back(
+    case: Case, view: View, mine: list[Any], final: Snapshot
+) -> tuple[list[Any], list[Any]]:
+    """A personal snapshot may leave older messages out, and says so by `more`.
+
+    The last one shows as much as it can; a view shows what its own began with, and all
+    that came since.
+    """
+    theirs = final.messages
+    if _leaves_out(final):
+        mine = _from_first(mine, theirs)
+    loaded = [s for s in case.calls.snapshots if s.who == view.who and s is not final]
+    if loaded and _leaves_out(loaded[-1]):
+        theirs = _from_first(theirs, loaded[-1].messages)
+    return mine, theirs
+
+
+def _from_first(messages: list[Any], known: list[Any]) -> list[Any]:
+    """From the first message on that is among the known ones; all if none is."""
+    ids = [message.get("id") for message in known if isinstance(message, dict)]
+    for place, message in enumerate(messages):
+        if isinstance(message, dict) and message.get("id") in ids:
+            return messages[place:]
+    return messages
+
+
+def _leaves_out(snapshot: Snapshot) -> bool:
+    return isinstance(snapshot.body, dict) and snapshot.body.get("more") is True
 
 
 def _difference(mine: list[dict[str, Any]], theirs: list[Any]) -> str:

@@ -11,7 +11,7 @@ from harness.checkers.look import HELD, Look, broken, rule
 from harness.checkers.order import Order
 from harness.checkers.returns import Origin
 from harness.checkers.writes import outside
-from harness.core.history import WITNESS, F
+from harness.core.history import F
 
 
 @rule("event/order")
@@ -140,7 +140,7 @@ def _witnessed(case: Case, order: Order) -> Iterator[Look]:
     last_begun_s = max((call.invoke.t_s for call in events), default=0.0)
     shown = _shown_s(case, order) if order.unplaced else {}
     for call in order.unplaced:
-        mine = call.lives == [order.life] and not outside(case, call)
+        mine = call.eras == [order.life] and not outside(case, call)
         if mine and _is_first_delete(case, order, call):
             committed_s = min(call.acked_s, shown.get(call, inf))
             look = _lost(case, order, call, committed_s, last_begun_s)
@@ -151,14 +151,14 @@ def _witnessed(case: Case, order: Order) -> Iterator[Look]:
 
 
 def _shown_s(case: Case, order: Order) -> dict[Call, float]:
-    """When events and snapshots of a life first showed that a write had happened."""
+    """When events and snapshots of an era first showed that a write had happened."""
     shown: dict[Call, float] = {}
     by_text = {call.invoke.text: call for call in order.unplaced if call.invoke.text}
     for block, t_s in case.sighted[order.life].items():
         call = case.matching.write_of(block, order.life)
         if call is not None:
             shown[call] = min(t_s, shown.get(call, inf))
-    for snapshot in case.snapshots_in(order.life):
+    for snapshot in case.snapshots_of(order.life):
         for _, text in snapshot.texts:
             call = by_text.get(text)
             if call is not None:
@@ -189,7 +189,8 @@ def _lost(
         return None
     sentence = (
         f"{_said(call)}, surely committed by {committed_s:.3f} s, never had an event "
-        f"on the stream of the {WITNESS}, which was open since {order.since_s:.3f} s"
+        f"on the stream of the {case.witness}, which was open since "
+        f"{order.since_s:.3f} s"
     )
     return broken(sentence, call.n, call.done_n, conn.opened.n)
 

@@ -15,6 +15,7 @@ from harness.checkers.case import Case
 from harness.checkers.look import HELD, Look, broken, quoted, rule
 from harness.checkers.sse import read_json
 from harness.core.history import F
+from harness.core.profile import WINDOWED
 
 
 @dataclass(slots=True)
@@ -73,12 +74,12 @@ def sagas_of(case: Case) -> dict[str, Saga]:
             ident = call.invoke.nonce or call.invoke.text
             sagas.setdefault(ident, Saga(ident)).create = call
             body = read_json(call.answer.body) if call.answer and call.ok else None
-            if isinstance(body, dict) and call.life is not None:
-                names.setdefault((call.life, str(body.get("id"))), ident)
+            if isinstance(body, dict) and call.era is not None:
+                names.setdefault((call.era, str(body.get("id"))), ident)
     for call in case.calls.writes:
         if call.invoke.f is not F.CREATE and not call.failed:
-            for life in call.lives:
-                found = sagas.get(names.get((life, call.invoke.about), ""))
+            for era in call.eras:
+                found = sagas.get(names.get((era, call.invoke.about), ""))
                 if found is not None:
                     kind = call.invoke.f is F.UPDATE
                     (found.updates if kind else found.deletes).append(call)
@@ -103,7 +104,7 @@ def _shown(case: Case, snapshot: Snapshot, walk: Walk | None) -> Sighted:
     items = [*(walk.oldest_first() if walk else ()), *snapshot.messages]
     texts = {case.idents.of(value_of(i)): value_of(i).get("text") for i in items}
     last = walk.calls[-1] if walk else snapshot.call
-    small = len(snapshot.messages) < case.limits.message_limit
+    small = len(snapshot.messages) < case.shown_limit
     ops = (snapshot.call.n, last.done_n)
     return Sighted(
         ops,
@@ -116,7 +117,7 @@ def _shown(case: Case, snapshot: Snapshot, walk: Walk | None) -> Sighted:
 def _ungapped(case: Case, snapshot: Snapshot) -> bool:
     """Whether no delete of this life can have made a full window short."""
     call = snapshot.call
-    return not any(
+    return case.profile not in WINDOWED or not any(
         other.invoke.f is F.DELETE
         and not other.failed
         and call.life in other.lives

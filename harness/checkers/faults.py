@@ -6,7 +6,7 @@ from math import inf
 from harness.checkers.calls import Call
 from harness.checkers.connections import Conn, cut_after
 from harness.checkers.kinds import Kinds
-from harness.core.fault import BARRING, OF_STORAGE, Fault, FaultKind, When
+from harness.core.fault import BARRING, OF_STORAGE, REPLACING, Fault, FaultKind, When
 from harness.core.history import Hold, Lag, Life, LifePhase
 
 HEAL_S = 0.5
@@ -72,6 +72,14 @@ class Faults:
             if span.fault.kind in BARRING and span.call.ok and span.held_s < inf
         ]
 
+    def stores(self, from_s: float, to_s: float) -> bool:
+        """Whether no fault of the storage came between two times."""
+        return not any(
+            span.from_s <= to_s and from_s <= span.to_s + HEAL_S
+            for span in self.spans
+            if span.fault.kind in OF_STORAGE
+        )
+
     def running(self, from_s: float, to_s: float) -> bool:
         """Whether the server was not held still between two times."""
         return all(to_s < a or from_s > b for a, b in self.pauses)
@@ -132,6 +140,8 @@ def _hold(span: FaultSpan, conn: Conn) -> None:
     if kind is FaultKind.CUT:
         if span.fault.when is When.NOW and conn.opened.t_s <= span.from_s:
             conn.holds.append((span.from_s, inf))
+    elif kind in REPLACING and conn.opened.t_s <= span.from_s:
+        conn.holds.append((span.from_s, inf))
     elif kind is FaultKind.BLACK_HOLE and span.from_s < conn.opened.t_s:
         return
     elif kind in LOSSY:

@@ -8,9 +8,10 @@ from harness.checkers.chain import first_break
 from harness.checkers.connections import Conn
 from harness.checkers.look import HELD, Look, broken, quoted, rule
 from harness.checkers.returns import Due, Origin
+from harness.core.profile import RESETTING
 
 
-@rule("init/gapless")
+@rule("init/gapless", RESETTING)
 def gapless(case: Case) -> Iterator[Look]:
     """ "snapshot + stream from its cursor (or stream first, then snapshot) misses and
     repeats nothing".
@@ -43,7 +44,7 @@ def _from_cursor(case: Case, snapshots: list[Snapshot], conn: Conn) -> Look | No
     if at is not None and at < position:
         call = snapshot.call
         sentence = (
-            f"the /init answer to {snapshot.who} has cursor {quoted(conn.cursor)}, "
+            f"the snapshot given to {snapshot.who} has cursor {quoted(conn.cursor)}, "
             f"event {position}, but shows the state after {at} events"
         )
         return broken(sentence, call.n, call.done_n, conn.opened.n)

@@ -1,23 +1,31 @@
 """Runs every rule over a history and folds what they saw into judgements."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.checkers import (
     converge,
     delivery,
     durable,
     gapless,
+    idle_proxy,
+    isolation,
+    page_size,
     pages,
     ping,
+    rate,
+    record,
     refusals,
     reset,
     resume,
     snapshot,
     stream,
+    tabs,
     truth,
+    uid,
     writes,
 )
 from harness.checkers.case import Case
+from harness.checkers.channels import split
 from harness.checkers.kinds import Kinds
 from harness.checkers.look import RULES, Look, Rule
 from harness.core.history import (
@@ -38,6 +46,7 @@ from harness.core.verdict import (
 
 FAMILIES = (
     stream,
+    idle_proxy,
     ping,
     delivery,
     truth,
@@ -46,9 +55,15 @@ FAMILIES = (
     snapshot,
     gapless,
     pages,
+    page_size,
     writes,
+    rate,
     refusals,
     durable,
+    uid,
+    isolation,
+    record,
+    tabs,
     converge,
 )
 KEPT = 20
@@ -59,7 +74,7 @@ def judge(history: History) -> CaseJudgement:
     """What one history says; a judgement for each requirement exercised or marked."""
     reasons = list(_reasons(history))
     try:
-        case = Case(history)
+        channels = [Case(one, uid=uid) for uid, one in split(history).items()]
     except Exception as error:
         crash = _crash(error)
         reasons.append(f"the history could not be indexed: {crash}")
@@ -71,10 +86,13 @@ def judge(history: History) -> CaseJudgement:
     marked = set(history.header.requirements)
     judgements = []
     for slug, rule in RULES.items():
-        judgement = _apply(slug, rule, case, reasons)
+        if history.header.profile not in rule.profiles:
+            continue
+        judgement = _apply(slug, rule, channels, reasons)
         if judgement.exercised or slug in marked:
             judgements.append(judgement)
-    missing = [slug for slug in history.header.requirements if slug not in RULES]
+    told = {judgement.requirement for judgement in judgements}
+    missing = [slug for slug in history.header.requirements if slug not in told]
     judgements += [judge_findings(slug, ()) for slug in dict.fromkeys(missing)]
     return _case(history, judgements, reasons)
 
@@ -89,11 +107,13 @@ def _case(
     )
 
 
-def _apply(slug: str, rule: Rule, case: Case, reasons: list[str]) -> Judgement:
+def _apply(
+    slug: str, rule: Rule, channels: Sequence[Case], reasons: list[str]
+) -> Judgement:
     findings: list[Finding] = []
     try:
-        meant = slug in case.header.requirements
-        findings.extend(_findings(slug, rule(case), meant))
+        meant = slug in channels[0].header.requirements
+        findings.extend(_findings(slug, rule.look(channels), meant))
     except Exception as error:
         crash = _crash(error)
         reasons.append(f"the checker of {slug} crashed: {crash}")

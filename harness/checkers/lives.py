@@ -1,6 +1,6 @@
 """Server lives: when each ran, when the server was up, which life answered what."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from harness.checkers.kinds import Kinds
@@ -28,7 +28,6 @@ class Lives:
 
     def __init__(self, kinds: Kinds, falls: list[float]) -> None:
         self.spans = _spans(kinds)
-        self.known = bool(self.spans)
         if not self.spans:
             self.spans = [LifeSpan(1, -inf, -inf)]
         self._ready()
@@ -76,6 +75,21 @@ class Lives:
             for span in self.spans
             if span.started_s <= to_s and from_s <= span.exited_s
         ]
+
+    def eras(self, *, joined: bool) -> dict[int, LifeSpan]:
+        """The span of one order of events that each life belongs to.
+
+        `joined` where order and cursors outlive the server: such an era ends only with
+        its data.
+        """
+        eras: dict[int, LifeSpan] = {}
+        era: LifeSpan | None = None
+        for span in self.spans:
+            if era is None or span.empty or not joined:
+                era = replace(span)
+            eras[span.number] = era
+            era.exited_s = span.exited_s
+        return eras
 
     def earlier(self, number: int) -> LifeSpan | None:
         """The life before this one."""

@@ -1,9 +1,11 @@
 """What rules yield and how they are registered: one function, one requirement."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from harness.checkers.case import Case
+from harness.core.profile import Profile
 from harness.core.verdict import Sighting
 
 
@@ -17,20 +19,53 @@ class Look(NamedTuple):
 
 HELD = Look(Sighting.HELD)
 
-Rule = Callable[[Case], Iterator[Look]]
+InChannel = Callable[[Case], Iterator[Look]]
+Across = Callable[[Sequence[Case]], Iterator[Look]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The rule of a requirement, and the profiles that have the requirement."""
+
+    look: Across
+    profiles: tuple[Profile, ...]
+
+
 RULES: dict[str, Rule] = {}
 
 
-def rule(slug: str) -> Callable[[Rule], Rule]:
-    """Register the one rule of a requirement."""
+def rule(
+    slug: str, profiles: tuple[Profile, ...] = tuple(Profile)
+) -> Callable[[InChannel], InChannel]:
+    """Register the one rule of a requirement; it looks at each channel by itself."""
 
-    def register(function: Rule) -> Rule:
-        if slug in RULES:
-            raise ValueError(f"two rules for {slug}")
-        RULES[slug] = function
+    def register(function: InChannel) -> InChannel:
+        def look(channels: Sequence[Case]) -> Iterator[Look]:
+            for case in channels:
+                yield from function(case)
+
+        _register(slug, Rule(look, profiles))
         return function
 
     return register
+
+
+def rule_across(
+    slug: str, profiles: tuple[Profile, ...] = tuple(Profile)
+) -> Callable[[Across], Across]:
+    """Register a rule that looks at all channels together."""
+
+    def register(function: Across) -> Across:
+        _register(slug, Rule(function, profiles))
+        return function
+
+    return register
+
+
+def _register(slug: str, found: Rule) -> None:
+    if slug in RULES:
+        raise ValueError(f"two rules for {slug}")
+    RULES[slug] = found
 
 
 def broken(sentence: str, *ops: int | None) -> Look:

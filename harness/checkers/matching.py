@@ -26,16 +26,16 @@ class Matching:
         if invoke.nonce and invoke.f is F.CREATE:
             self._nonces.setdefault(invoke.nonce, call)
 
-    def write_of(self, block: Block, life: int) -> Call | None:
-        """The write that this event of this life tells of; None when there is none."""
-        key = (life, block)
+    def write_of(self, block: Block, era: int) -> Call | None:
+        """The write that this event of this era tells of; None when there is none."""
+        key = (era, block)
         if key not in self._known:
-            self._known[key] = self._find(block, life)
+            self._known[key] = self._find(block, era)
         return self._known[key]
 
-    def _find(self, block: Block, life: int) -> Call | None:
+    def _find(self, block: Block, era: int) -> Call | None:
         if block.kind == "delete":
-            return self._delete(block.message_id, life)
+            return self._delete(block.message_id, era)
         value = block.value
         nonce, text = value.get("nonce"), value.get("text")
         if block.kind == "create" and isinstance(nonce, str) and nonce in self._nonces:
@@ -44,11 +44,11 @@ class Matching:
             return self._texts.get((block.kind, text))
         return None
 
-    def _delete(self, message_id: str, life: int) -> Call | None:
+    def _delete(self, message_id: str, era: int) -> Call | None:
         """Several may have asked for it: prefer who was told that it happened."""
-        calls = [c for c in self._deletes.get(message_id, ()) if life in c.lives]
+        calls = [c for c in self._deletes.get(message_id, ()) if era in c.eras]
         return min(calls, key=lambda call: (not call.ok, call.failed), default=None)
 
-    def deletes_of(self, message_id: str, life: int) -> list[Call]:
-        """Every delete of a message id that this life can have carried out."""
-        return [c for c in self._deletes.get(message_id, ()) if life in c.lives]
+    def deletes_of(self, message_id: str, era: int) -> list[Call]:
+        """Every delete of a message id that this era can have carried out."""
+        return [c for c in self._deletes.get(message_id, ()) if era in c.eras]

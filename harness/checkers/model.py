@@ -1,7 +1,7 @@
-"""The chat of each life, folded over its commit order and held against every look.
+"""The chat of each era, folded over its commit order and held against every look.
 
-"Window semantics" of docs/protocol.md section 3; a look is an /init answer or a walk
-through the history. A look may show any state between the events surely committed
+"Window semantics" of docs/protocol.md section 3; a look is a snapshot or a walk through
+the history. A look may show any state between the events surely committed
 when it was asked for and those possibly committed when it came.
 """
 
@@ -13,22 +13,23 @@ from harness.checkers.calls import Call, Snapshot, Walk, signature, value_of
 from harness.checkers.order import Entry, Order
 from harness.checkers.shown import LifeModel, Look, Stroll
 from harness.checkers.store import Chat, Stored
+from harness.core.profile import WINDOWED
 
 if TYPE_CHECKING:
     from harness.checkers.case import Case
 
 EXPLAINED = 20
-"""So many looks that fit nowhere are searched for in the whole life."""
+"""So many looks that fit nowhere are searched for in the whole era."""
 
 
 def build_models(case: "Case") -> dict[int, LifeModel]:
-    """Fold every life in order; each hands its stored messages to the next."""
+    """Fold every era in order; each hands its stored messages to the next."""
     idents = case.idents
     models: dict[int, LifeModel] = {}
     carried: list[Stored] | None = None
     left: list[Call] = []
     doubtful: set[str] = set()
-    for span in case.lives.spans:
+    for span in {era.number: era for era in case.eras.values()}.values():
         if span.empty:
             carried, left, doubtful = [], [], set()
         fold = _Fold(case, case.orders[span.number], idents, doubtful)
@@ -40,7 +41,7 @@ def build_models(case: "Case") -> dict[int, LifeModel]:
 
 
 class _Fold:
-    """Folds one life.
+    """Folds one era.
 
     `doubtful` are messages of which nobody knows whether, or how, they are stored: an
     end of the server cut a write off, and the life after showed nothing of it. They
@@ -52,7 +53,7 @@ class _Fold:
     ) -> None:
         self.doubtful = doubtful
         self.case, self.order, self.idents = case, order, idents
-        self.chat = Chat(case.limits.message_limit)
+        self.chat = Chat(case.shown_limit, windowed=case.profile in WINDOWED)
         self.seen: Seen = base.look_at(case, order.life, idents)
         self.model = LifeModel(order, known=True)
         self.model.ids_known = self.seen.first is not None
@@ -71,13 +72,14 @@ class _Fold:
         if carried is None:
             self._anchor()
         else:
-            names = {m.mid: m.ident for m in carried if m.mid}
+            names = {m.mid: m.ident for m in carried if m.mid} | base.named(left)
             self.chat.restart(carried)
+            self.model.ids |= set(self.chat.by_mid)
             self.doubt = base.settle(self.chat, left, self.seen, self.idents, names)
             self.doubtful |= base.unsettled(left, self.seen, names)
             self.chat.restart(self._arranged())
         if early:
-            names = self.seen.by_mid
+            names = self.seen.by_mid | base.named(early)
             self.doubt += base.settle(self.chat, early, self.seen, self.idents, names)
             self._reorder()
         self._name()
@@ -98,9 +100,7 @@ class _Fold:
         return base.arrange(messages, self.seen, self.idents)
 
     def _reorder(self) -> None:
-        messages, window = self._arranged(), self.chat.window
-        self.chat.stored = {m.ident: m for m in messages}
-        self.chat.window = {m.ident: m for m in messages if m.ident in window}
+        self.chat.reorder(self._arranged())
 
     def _name(self) -> None:
         """Give messages of the base the window ids that snapshots show."""
@@ -152,7 +152,7 @@ class _Fold:
 
     def _looks(self) -> list[Look]:
         order, looks = self.order, []
-        for snapshot in self.case.snapshots_in(order.life):
+        for snapshot in self.case.snapshots_of(order.life):
             call = snapshot.call
             low, high = order.low(call.invoke.t_s), order.high(call.done_s)
             look = Look(snapshot, order, low, high, snapshot.texts)
@@ -166,7 +166,11 @@ class _Fold:
         return looks
 
     def _walks(self) -> dict[int, list[tuple[Walk, Snapshot]]]:
-        """Finished walks with no write in flight, by their position."""
+        """Finished walks with no write in flight, by their position.
+
+        Nor with one that was answered and whose event the witness never got: an end
+        of the server may have come between.
+        """
         found: dict[int, list[tuple[Walk, Snapshot]]] = {}
         for walk in self.case.calls.walks:
             snapshot = self._before(walk)
@@ -175,7 +179,8 @@ class _Fold:
             from_s, to_s = snapshot.call.invoke.t_s, walk.calls[-1].done_s
             place = self.order.low(from_s)
             stirred = any(
-                write.invoke.t_s <= to_s and write.done_s >= from_s
+                write.invoke.t_s <= to_s
+                and (write.done_s >= from_s or (write.ok and write not in self.early))
                 for write in self.order.unplaced
             )
             quiet = self.order.high(to_s) == place and not stirred
@@ -185,11 +190,11 @@ class _Fold:
 
     def _before(self, walk: Walk) -> Snapshot | None:
         first = walk.calls[0]
-        if any(call.life != self.order.life for call in walk.calls):
+        if any(call.era != self.order.life for call in walk.calls):
             return None
         own = [
             snapshot
-            for snapshot in self.case.snapshots_in(self.order.life)
+            for snapshot in self.case.snapshots_of(self.order.life)
             if snapshot.who == first.invoke.who and snapshot.call.n < first.n
         ]
         return own[-1] if own else None
@@ -207,7 +212,7 @@ class _Fold:
             if look.texts == texts:
                 look.fits = (look.fits[0] if look.fits else place, place)
             elif look.fits is None and place == look.high:
-                look.expected = list(self.chat.window.values())
+                look.expected = self.chat.shown()
 
     def _stroll(self, walk: Walk, snapshot: Snapshot) -> None:
         messages = [
@@ -241,6 +246,8 @@ class _Fold:
             author = base.author_of(entry.write) or value.get("author")
             ident = entry.write.invoke.nonce or entry.write.invoke.text
             stored = Stored(ident, author, text, mid=mid)
+            if self.chat.by_mid.get(mid, ident) != ident:
+                model.reused.append(place)
             model.mids.setdefault(stored.ident, mid)
             model.names[mid] = stored.ident
             pushed = self.chat.create(stored)

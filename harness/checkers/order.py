@@ -1,4 +1,4 @@
-"""The commit order of each life, as the witness without faults saw it.
+"""The commit order of each era, as the witness without faults saw it.
 
 "Ground truth being the writes that the harness itself had acknowledged and a witness
 stream without faults" (docs/protocol.md section 5). Positions count from 0; a cursor
@@ -30,9 +30,10 @@ class Entry:
 
 
 class Order:
-    """The commit order of one life; `since_s` is when the witness came to see all.
+    """The commit order of one era; `since_s` is when the witness came to see all.
 
-    `gappy` tells that the witness itself lost continuity in this life.
+    `life` is the era's number, that of its first life. `gappy` tells that the witness
+    itself lost continuity in it.
     """
 
     def __init__(self, life: int, witness: list[Conn], matching: Matching) -> None:
@@ -96,7 +97,7 @@ class Order:
         self.unplaced = [
             call
             for call in writes
-            if not call.failed and self.life in call.lives and call not in self.by_write
+            if not call.failed and self.life in call.eras and call not in self.by_write
         ]
         for entry in self.entries:
             seen_s = first_seen.get(entry.block, inf)
@@ -119,6 +120,10 @@ class Order:
     def certain_s(self, place: int) -> float:
         """From when on an event had surely been committed."""
         return self._certain[place]
+
+    def possible_s(self, place: int) -> float:
+        """Before this an event had surely not been committed."""
+        return self._possible[place]
 
     @property
     def early(self) -> list[Call]:

@@ -10,13 +10,15 @@ from harness.checkers.calls import Call, page_of, value_of
 from harness.checkers.case import Case
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short
 from harness.checkers.shown import LifeModel, Stroll
+from harness.checkers.shown import Look as SnapshotLook
 from harness.checkers.sse import read_json
 from harness.core.history import F
+from harness.core.profile import RESUMABLE, Profile
 
 VALUE_KEYS = frozenset(("author", "text", "createdAt", "updatedAt", "nonce"))
 
 
-@rule("history/pages")
+@rule("history/pages", RESUMABLE)
 def pages(case: Case) -> Iterator[Look]:
     """ "paging from the snapshot back to the first message gives every message once,
     in order, also where timestamps tie".
@@ -29,8 +31,11 @@ def pages(case: Case) -> Iterator[Look]:
 
 
 def _not_older(call: Call) -> Iterator[Look]:
-    """Section 3: a page holds "messages older than T"."""
-    asked = call.invoke.request.query.get("loadFrom", "") if call.invoke.request else ""
+    """Section 3: a page holds "messages older than T", or those "before ID"."""
+    query = call.invoke.request.query if call.invoke.request else {}
+    if "before" in query:
+        yield from _not_before(call, query["before"])
+    asked = query.get("loadFrom", "")
     if not asked.isdecimal():
         return
     for item in page_of(call) or ():
@@ -39,6 +44,13 @@ def _not_older(call: Call) -> Iterator[Look]:
             sentence = f"the page of messages older than {asked} holds one of {created}"
             yield broken(sentence, call.n, call.done_n)
             return
+
+
+def _not_before(call: Call, asked: str) -> Iterator[Look]:
+    for item in page_of(call) or ():
+        if isinstance(item, dict) and str(item.get("id")) == asked:
+            sentence = f"the page of messages before {asked} holds that one itself"
+            yield broken(sentence, call.n, call.done_n)
 
 
 def _complete(stroll: Stroll) -> Look:
@@ -74,7 +86,7 @@ def _repeated(got: list[Any]) -> list[Any]:
     return [text for text, count in Counter(got).items() if count > 1]
 
 
-@rule("history/not-interactive")
+@rule("history/not-interactive", (Profile.BROADCAST,))
 def not_interactive(case: Case) -> Iterator[Look]:
     """ "history pages carry no window ids"."""
     for call in case.calls.by_f[F.HISTORY]:
@@ -88,7 +100,7 @@ def not_interactive(case: Case) -> Iterator[Look]:
                 yield broken(sentence, call.n, call.done_n)
 
 
-@rule("init/no-database-ids")
+@rule("init/no-database-ids", (Profile.BROADCAST,))
 def no_database_ids(case: Case) -> Iterator[Look]:
     """ "no database id leaves the server, on any path"."""
     for where, message, ops in _messages(case):
@@ -158,21 +170,30 @@ def _anew(case: Case) -> Iterator[Look]:
 
 
 def _renamed(old: LifeModel, model: LifeModel) -> Iterator[Look]:
-    for look in model.looks:
-        pairs = []
-        for message in look.snapshot.messages:
-            nonce = value_of(message).get("nonce")
-            known = old.mids.get(nonce) if isinstance(nonce, str) else None
-            if known is not None and isinstance(message, dict):
-                pairs.append((known, str(message.get("id"))))
-        if pairs:
-            if all(one == other for one, other in pairs):
-                call: Call = look.snapshot.call
-                sentence = (
-                    f"after a restart {len(pairs)} messages kept their window ids, "
-                    f"such as {pairs[0][0]}, though older messages had left the window"
-                )
-                yield broken(sentence, call.n, call.done_n)
-            else:
-                yield HELD
-            return
+    """Told from what a life begins with.
+
+    Where deletes made room for all that was pushed out, ids may be as before.
+    """
+    look = next((one for one in model.looks if one.high == 0), None)
+    if look is None or _is_all_back(old, look):
+        return
+    pairs = []
+    for message in look.snapshot.messages:
+        nonce = value_of(message).get("nonce")
+        known = old.mids.get(nonce) if isinstance(nonce, str) else None
+        if known is not None and isinstance(message, dict):
+            pairs.append((known, str(message.get("id"))))
+    if pairs and all(one == other for one, other in pairs):
+        call: Call = look.snapshot.call
+        sentence = (
+            f"after a restart {len(pairs)} messages kept their window ids, "
+            f"such as {pairs[0][0]}, though older messages had left the window"
+        )
+        yield broken(sentence, call.n, call.done_n)
+    elif pairs:
+        yield HELD
+
+
+def _is_all_back(old: LifeModel, look: SnapshotLook) -> bool:
+    pushed = {text for _, _, text in old.pushed}
+    return pushed <= {text for _, text in look.snapshot.texts}

@@ -4,14 +4,14 @@
 pinged for interval + grace is ended and leaves the channel" (section 3).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
 from harness.checkers.calls import Call
 from harness.checkers.case import ALLOWANCE_S, Case
 from harness.checkers.connections import Conn
-from harness.checkers.look import HELD, Look, broken, quoted, rule, unclear
+from harness.checkers.look import HELD, Look, broken, quoted, rule, rule_across, unclear
 from harness.core.history import CloseKind, F
 
 GONE_S = 2.0
@@ -44,11 +44,11 @@ def _pinged(case: Case) -> list[Pinged]:
     ]
 
 
-@rule("ping/unique-connection")
-def unique_connection(case: Case) -> Iterator[Look]:
+@rule_across("ping/unique-connection")
+def unique_connection(channels: Sequence[Case]) -> Iterator[Look]:
     """ "connection ids are never shared by two streams"."""
     owners: dict[str, Conn] = {}
-    for conn in case.conns:
+    for conn in (conn for case in channels for conn in case.conns):
         name = conn.connection_id
         if not name or conn.ping is None:
             continue
@@ -121,7 +121,7 @@ def _left(case: Case, pinged: Pinged) -> Iterator[Look]:
         touch_s = _last_touch_s(pinged, call.invoke.t_s)
         due_s = touch_s + case.silence_s + case.tolerances.ping_ms / 1000
         due_s += ALLOWANCE_S + case.slack_s(pinged.since_s, call.done_s)
-        if conn.server_ended:
+        if conn.server_ended and conn.calm(conn.opened.t_s, conn.end_s):
             slack_s = case.slack_s(conn.end_s, call.done_s)
             due_s = min(due_s, conn.end_s + UNREGISTER_S + slack_s)
         served = case.lives.up(conn.opened.t_s, call.invoke.t_s)

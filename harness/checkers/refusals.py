@@ -16,6 +16,7 @@ from harness.checkers.snapshot import excused, misfit
 from harness.checkers.sse import Block
 from harness.core.fault import FaultKind
 from harness.core.history import F
+from harness.core.profile import Profile
 
 AFTER_S = 1.0
 """A stream that ends so soon after a refusal was ended by it."""
@@ -23,7 +24,7 @@ AFTER_S = 1.0
 TOO_MANY_REQUESTS = 429
 
 
-@rule("init/from-cache")
+@rule("init/from-cache", (Profile.BROADCAST,))
 def from_cache(case: Case) -> Iterator[Look]:
     """ "/init reads no database: it answers, and right, while the database is away"."""
     barred = barred_writes(case)
@@ -174,7 +175,12 @@ def _in_vain(case: Case, span: FaultSpan) -> Iterator[Look]:
 
 
 def _streams_on(case: Case, span: FaultSpan) -> Iterator[Look]:
-    """Streams that a database's trouble ended, though they need none."""
+    """Streams that a database's trouble ended, though they need none.
+
+    `log` may need one: "a reconnect is answered from the database".
+    """
+    if case.profile is Profile.LOG:
+        return
     for conn in case.conns:
         if conn.opened.pings and conn.ping and conn.opened.t_s < span.held_s:
             what = _broken_off(case, span, conn)

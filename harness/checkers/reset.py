@@ -8,12 +8,20 @@ from harness.checkers.connections import Conn
 from harness.checkers.look import HELD, Look, broken, quoted, rule, unclear
 from harness.checkers.resume import LIVE_S
 from harness.checkers.returns import Due, Origin, Return
+from harness.core.profile import RESETTING, Profile
 
 REASONS = frozenset(("restarted", "evicted", "unknown"))
 ENDS_WITHIN_S = 2.0
 
 
-def _must_reset(case: Case, found: Return, why: str) -> Look | None:
+def kept_by(case: Case) -> str:
+    """What the target declares to keep, for a sentence."""
+    if case.profile is Profile.PRIVATE:
+        return f"each is kept for {case.limits.retention_ms / 1000:g} s"
+    return f"{case.limits.event_log_limit} are kept"
+
+
+def must_reset(case: Case, found: Return, why: str) -> Look | None:
     """Reset it was, or what came instead; None when a fault hides the answer."""
     conn = found.conn
     if conn.reset is not None:
@@ -38,31 +46,30 @@ def _must_reset(case: Case, found: Return, why: str) -> Look | None:
     return None
 
 
-@rule("reset/evicted")
+@rule("reset/evicted", RESETTING)
 def evicted(case: Case) -> Iterator[Look]:
     """ "an event after the cursor is gone: reset"."""
     for found in case.returns:
-        standing = found.standing
-        if standing.origin is Origin.HERE and standing.due is Due.RESET:
-            kept = case.limits.event_log_limit
-            why = f"{standing.low} events behind, {kept} are kept"
-            look = _must_reset(case, found, why)
+        owed = found.standing.owed
+        if owed is not None and owed.gone:
+            why = f"{found.standing.low} events behind, {kept_by(case)}"
+            look = must_reset(case, found, why)
             if look is not None:
                 yield look
 
 
-@rule("reset/restart")
+@rule("reset/restart", RESETTING)
 def restart(case: Case) -> Iterator[Look]:
     """ "after a server restart every cursor of the earlier life: reset"."""
     for found in case.returns:
-        if found.standing.origin is Origin.EARLIER:
+        if found.standing.origin is Origin.EARLIER and found.due is Due.RESET:
             why = f"from life {found.standing.life}, now runs life {found.conn.life}"
-            look = _must_reset(case, found, why)
+            look = must_reset(case, found, why)
             if look is not None:
                 yield look
 
 
-@rule("reset/restart-reused-ids")
+@rule("reset/restart-reused-ids", RESETTING)
 def restart_reused_ids(case: Case) -> Iterator[Look]:
     """ "also when the new life has already produced as many events as the cursor
     counts".
@@ -71,25 +78,27 @@ def restart_reused_ids(case: Case) -> Iterator[Look]:
         standing = found.standing
         if standing.origin is not Origin.EARLIER or not standing.position:
             continue
+        if found.due is not Due.RESET:
+            continue
         produced = found.order.low(found.conn.opened.t_s)
         if produced >= standing.position:
             why = (
                 f"event {standing.position} of life {standing.life}; life "
                 f"{found.conn.life} has had {produced}"
             )
-            look = _must_reset(case, found, why)
+            look = must_reset(case, found, why)
             if look is not None:
                 yield look
 
 
-@rule("reset/unknown-cursor")
+@rule("reset/unknown-cursor", RESETTING)
 def unknown_cursor(case: Case) -> Iterator[Look]:
     """ "malformed, foreign, negative, oversized or future cursor: reset, never a 5xx,
     never silence, never live".
     """
     for found in case.returns:
         if found.standing.origin is Origin.NOWHERE:
-            look = _must_reset(case, found, "never issued to anybody")
+            look = must_reset(case, found, "never issued to anybody")
             if look is HELD and found.conn.ping is None:
                 sentence = f"{found.conn.named} was reset without a ping frame"
                 look = broken(sentence, found.conn.opened.n)
@@ -97,7 +106,7 @@ def unknown_cursor(case: Case) -> Iterator[Look]:
                 yield look
 
 
-@rule("reset/before-any-event")
+@rule("reset/before-any-event", RESETTING)
 def before_any_event(case: Case) -> Iterator[Look]:
     """ "reset comes before any event, and no event follows it on that connection"."""
     for conn in case.conns:
@@ -143,7 +152,7 @@ def _ended(case: Case, conn: Conn) -> Look | None:
     return broken(sentence, conn.reset.n, closed)
 
 
-@rule("reset/once")
+@rule("reset/once", RESETTING)
 def once(case: Case) -> Iterator[Look]:
     """ "one cause, one reset: the fresh stream after it works".
 

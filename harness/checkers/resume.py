@@ -9,6 +9,7 @@ from harness.checkers.chain import first_break, is_run, stayed
 from harness.checkers.connections import Conn
 from harness.checkers.look import HELD, Look, broken, quoted, rule
 from harness.checkers.returns import Due, Origin, Return, Standing, stand
+from harness.core.profile import RESETTING, RESUMABLE, Profile
 
 LIVE_S = 0.5
 """A stream without a reset for so long past its ping frame is live."""
@@ -48,7 +49,7 @@ def _needless(found: Return) -> Look:
     return broken(sentence, conn.opened.n, conn.reset.n)
 
 
-@rule("resume/at-head")
+@rule("resume/at-head", RESUMABLE)
 def at_head(case: Case) -> Iterator[Look]:
     """ "cursor = head: nothing is replayed, no reset"."""
     for found in _resumable(case):
@@ -58,15 +59,19 @@ def at_head(case: Case) -> Iterator[Look]:
                 yield look
 
 
-@rule("resume/within-log")
+@rule("resume/within-log", RESUMABLE)
 def within_log(case: Case) -> Iterator[Look]:
     """ "cursor inside the log: exactly the later events, then live"."""
-    kept = case.limits.event_log_limit
     for found in _resumable(case):
-        if found.standing.low > 0 and found.standing.high < kept:
+        if found.standing.low > 0 and _own_gone(found) is False:
             look = _continues(case, found)
             if look is not None and _replayed(found, look):
                 yield look
+
+
+def _own_gone(found: Return) -> bool | None:
+    """Whether the cursor's own event is gone; None when nobody can know."""
+    return found.standing.owed.own_gone if found.standing.owed else None
 
 
 def _replayed(found: Return, look: Look) -> bool:
@@ -74,18 +79,17 @@ def _replayed(found: Return, look: Look) -> bool:
     return look is not HELD or bool(found.conn.events)
 
 
-@rule("resume/oldest-minus-one")
+@rule("resume/oldest-minus-one", RESETTING)
 def oldest_minus_one(case: Case) -> Iterator[Look]:
     """ "the cursor's own event is gone but the next one is kept: resumed in full"."""
-    kept = case.limits.event_log_limit
     for found in _resumable(case):
-        if found.standing.low == found.standing.high == kept:
+        if found.standing.low > 0 and _own_gone(found):
             look = _continues(case, found)
             if look is not None and _replayed(found, look):
                 yield look
 
 
-@rule("resume/replay-live-join")
+@rule("resume/replay-live-join", RESUMABLE)
 def replay_live_join(case: Case) -> Iterator[Look]:
     """ "events committed while a replay runs come once, in order"."""
     for found in _resumable(case):
@@ -116,7 +120,7 @@ def _joined(case: Case, found: Return) -> Look | None:
     return HELD if len(conn.events) > replayed else None
 
 
-@rule("resume/header-wins")
+@rule("resume/header-wins", RESUMABLE)
 def header_wins(case: Case) -> Iterator[Look]:
     """ "header beats query when both are given": seen where they lead apart."""
     for found in case.returns:
@@ -159,9 +163,25 @@ def _observed(conn: Conn) -> int | None:
     return conn.places[0] if conn.places and conn.reset is None else None
 
 
-@rule("resume/no-needless-reset")
+@rule("resume/across-restart", (Profile.LOG,))
+def across_restart(case: Case) -> Iterator[Look]:
+    """ "a restart, killed or graceful, loses and repeats nothing and resets nobody"."""
+    for found in _resumable(case):
+        cursor, life = found.standing.cursor, found.conn.life
+        issued_s = case.cursors.issued[cursor][found.order.life]
+        given_in = case.lives.at(issued_s, issued_s)
+        if life is None or given_in is None or given_in >= life:
+            continue
+        look = _continues(case, found)
+        if look is not None:
+            yield look
+
+
+@rule("resume/no-needless-reset", RESUMABLE)
 def no_needless_reset(case: Case) -> Iterator[Look]:
-    """ "no reset where continuity holds"."""
+    """ "no reset where continuity holds"; in `log`, section 2, never."""
+    if case.profile is Profile.LOG:
+        yield from _never_reset(case)
     for found in _resumable(case):
         if found.conn.reset is not None:
             yield _needless(found)
@@ -169,7 +189,17 @@ def no_needless_reset(case: Case) -> Iterator[Look]:
             yield HELD
 
 
-@rule("event/logged-before-sent")
+def _never_reset(case: Case) -> Iterator[Look]:
+    """Whatever a cursor says, a database can answer it."""
+    due = {found.conn for found in _resumable(case)}
+    for conn in case.conns:
+        if conn.reset is not None and conn not in due:
+            came = f"came with {quoted(conn.cursor)}" if conn.cursor else "was fresh"
+            sentence = f"{conn.named} {came} and was reset, which this profile never is"
+            yield broken(sentence, conn.opened.n, conn.reset.n)
+
+
+@rule("event/logged-before-sent", RESETTING)
 def logged_before_sent(case: Case) -> Iterator[Look]:
     """ "an event seen by any client can be resumed from at once"."""
     for found in _resumable(case):

@@ -2,8 +2,9 @@
 
 Source: docs/protocol.md section 5, "When a reset is due": resume is required when the
 cursor was issued in this life and every event after it is still owed by the declared
-limit; reset when an event after it is certainly gone, when it was never issued, or
-when the life changed. Between them either is allowed.
+limits; reset when an event after it is certainly gone, when it was never issued to this
+channel, or when the life changed - in `private` only if something was missed. Between
+them either is allowed. `log` never resets: its cursors outlive every life.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from harness.checkers.connections import Conn
 from harness.checkers.order import Order
+from harness.checkers.owed import LETS_GO, Asked, Owed, missed_since
+from harness.core.profile import Profile
 
 if TYPE_CHECKING:
     from harness.checkers.case import Case
@@ -36,7 +39,10 @@ class Due(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Standing:
-    """A cursor shown at a time: events after it, at least `low`, at most `high`."""
+    """A cursor shown at a time: events after it, at least `low`, at most `high`.
+
+    `life` is the era that issued it. `owed` tells what this era still has of it.
+    """
 
     cursor: str
     origin: Origin
@@ -45,6 +51,7 @@ class Standing:
     low: int = 0
     high: int = 0
     due: Due = Due.EITHER
+    owed: Owed | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -76,20 +83,30 @@ def read_returns(case: "Case") -> list[Return]:
 
 def stand(case: "Case", conn: Conn, cursor: str) -> Standing:
     """Where a cursor stands when this connection shows it."""
-    life, opened_s = conn.life, conn.opened.t_s
-    assert life is not None
+    era, opened_s = conn.era, conn.opened.t_s
+    assert era is not None
     if not case.cursors.ever(cursor):
-        return Standing(cursor, Origin.NOWHERE, due=Due.RESET)
-    held = case.cursors.life_of(cursor, conn.who, opened_s)
+        never = Due.EITHER if case.profile is Profile.LOG else Due.RESET
+        return Standing(cursor, Origin.NOWHERE, due=never)
+    held = case.cursors.era_of(cursor, conn.who, opened_s)
     if held is None:
         return Standing(cursor, Origin.UNSURE)
-    if held != life:
-        before = held in case.lives.by_number and _precedes(case, held, life)
-        position = case.cursors.position(cursor, held)
-        origin = Origin.EARLIER if before else Origin.UNSURE
-        due = Due.RESET if before else Due.EITHER
-        return Standing(cursor, origin, held, position, due=due)
-    return _stand_here(case, conn, cursor, case.orders[life])
+    if held != era:
+        return _stand_earlier(case, conn, cursor, held)
+    return _stand_here(case, conn, cursor, case.orders[era])
+
+
+def _stand_earlier(case: "Case", conn: Conn, cursor: str, held: int) -> Standing:
+    """The server's life has changed since the cursor was issued."""
+    assert conn.era is not None
+    position = case.cursors.position(cursor, held)
+    if held not in case.orders or not _precedes(case, held, conn.era):
+        return Standing(cursor, Origin.UNSURE, held, position)
+    lost = case.profile is not Profile.PRIVATE or missed_since(
+        case, held, position, conn.opened.t_s
+    )
+    due = Due.RESET if lost else Due.EITHER
+    return Standing(cursor, Origin.EARLIER, held, position, due=due)
 
 
 def _precedes(case: "Case", one: int, other: int) -> bool:
@@ -105,13 +122,19 @@ def _stand_here(case: "Case", conn: Conn, cursor: str, order: Order) -> Standing
     answered_s = answer.t_s if answer else conn.end_s
     low = max(order.low(conn.opened.t_s) - position, 0)
     high = max(order.high(answered_s) - position, 0) + _hidden(order, answered_s)
-    kept = case.limits.event_log_limit
-    due = Due.EITHER
-    if high <= kept:
+    asked = Asked(
+        order=order,
+        position=position,
+        low=low,
+        high=high,
+        opened_s=conn.opened.t_s,
+        answered_s=answered_s,
+    )
+    owed = LETS_GO[case.profile](case, asked)
+    due = Due.RESET if owed.gone or owed.recreated else Due.EITHER
+    if owed.kept:
         due = Due.RESUME
-    elif low > kept + case.tolerances.event_log:
-        due = Due.RESET
-    return Standing(cursor, Origin.HERE, order.life, position, low, high, due)
+    return Standing(cursor, Origin.HERE, order.life, position, low, high, due, owed)
 
 
 def _hidden(order: Order, t_s: float) -> int:

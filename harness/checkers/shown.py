@@ -1,6 +1,6 @@
-"""What the fold of a life yields: its looks, its walks, when messages left.
+"""What the fold of an era yields: its looks, its walks, when messages left.
 
-A look is an /init answer, held against the states that it may show.
+A look is a snapshot, held against the states that it may show.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from harness.checkers.store import Stored, Text
 
 @dataclass(slots=True, eq=False)
 class Look:
-    """One /init answer and the states of the model that it shows.
+    """One snapshot and the states of the model that it shows.
 
     `fits` are the first and last fitting positions inside [low, high], `elsewhere`
     the last fitting position outside; `expected` is the window at `low`, `stored` the
@@ -74,12 +74,13 @@ class Stroll:
 
 @dataclass(slots=True, eq=False)
 class LifeModel:
-    """One life: its looks and walks, and when each message left the window.
+    """One era: its looks and walks, and when each message left the window.
 
     `gone` tells for a window id after how many events it was surely not interactive;
     `pushed` lists (events, window id, text) of evictions, `mids` the window ids that
-    create events gave, `names` the messages behind window ids. From `blind_at` on the
-    events do not tell the state any more.
+    create events gave, `names` the messages behind window ids, `reused` the places of
+    creates whose window id another message had before. From `blind_at` on the events
+    do not tell the state any more.
     """
 
     order: Order
@@ -89,6 +90,7 @@ class LifeModel:
     strolls: list[Stroll] = field(default_factory=list)
     gone: dict[str, int] = field(default_factory=dict)
     pushed: list[tuple[int, str, Any]] = field(default_factory=list)
+    reused: list[int] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     mids: dict[str, str] = field(default_factory=dict)
     ids_known: bool = False

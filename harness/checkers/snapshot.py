@@ -7,11 +7,13 @@ from typing import Any
 from harness.checkers.calls import Call, Snapshot, value_of
 from harness.checkers.case import Case
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short
+from harness.checkers.shown import LifeModel
 from harness.checkers.shown import Look as Shown
 from harness.core.history import F
+from harness.core.profile import Profile
 
 
-@rule("init/window")
+@rule("init/window", (Profile.BROADCAST,))
 def window(case: Case) -> Iterator[Look]:
     """ "the last limit messages, oldest first, integer window ids rising, limit
     stated".
@@ -32,6 +34,16 @@ def window(case: Case) -> Iterator[Look]:
             yield _ids_agree(case, shown)
         elif not excused(shown):
             yield misfit(shown)
+    for model in case.models.values():
+        yield from _reused(model)
+
+
+def _reused(model: LifeModel) -> Iterator[Look]:
+    """Section 3: "Window ids are never reused within a server life"."""
+    for place in model.reused:
+        sight = model.order.entries[place].sight
+        sentence = f"window id {sight.block.message_id} was another message's before"
+        yield broken(f"create event {quoted(sight.block.id)}: {sentence}", sight.n)
 
 
 def _malformed(case: Case, snapshot: Snapshot) -> Look | None:
@@ -116,14 +128,14 @@ def misfit(shown: Shown) -> Look:
     old = shown.elsewhere
     stale = f"; it is the window after {old} events" if old is not None else ""
     sentence = (
-        f"the /init answer to {shown.snapshot.who} shows {len(shown.texts)} messages, "
-        f"due were {len(texts)} after {shown.low} to {shown.high} events; message "
-        f"{where + 1} is {got}, due was {due}{stale}"
+        f"the snapshot given to {shown.snapshot.who} shows {len(shown.texts)} "
+        f"messages, due were {len(texts)} after {shown.low} to {shown.high} events; "
+        f"message {where + 1} is {got}, due was {due}{stale}"
     )
     return broken(sentence, call.n, call.done_n)
 
 
-@rule("init/oldest")
+@rule("init/oldest", (Profile.BROADCAST,))
 def oldest(case: Case) -> Iterator[Look]:
     """ "oldest present exactly when the database holds limit messages or more, and
     right".

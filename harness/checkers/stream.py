@@ -8,7 +8,8 @@ from harness.checkers.calls import Call
 from harness.checkers.case import ALLOWANCE_S, Case
 from harness.checkers.connections import Conn, Sight
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short, unclear
-from harness.core.history import CloseKind
+from harness.core.history import CloseKind, Responded
+from harness.core.profile import Profile
 
 SILENT_S = 2.0
 """An event this late on an open stream was not sent to it."""
@@ -23,11 +24,21 @@ def content_type(case: Case) -> Iterator[Look]:
                 yield broken(f"{conn.named} got no HTTP answer", conn.opened.n)
             continue
         if conn.responded.status != 200:
-            if case.undisturbed(conn, conn.opened.t_s, conn.responded.t_s):
+            may = _without_database(case, conn, conn.responded)
+            if not may and case.undisturbed(conn, conn.opened.t_s, conn.responded.t_s):
                 status = conn.responded.status
                 yield broken(f"{conn.named} was answered {status}", conn.responded.n)
             continue
         yield _typed(case, conn, conn.responded.headers)
+
+
+def _without_database(case: Case, conn: Conn, answer: Responded) -> bool:
+    """`log`: "a reconnect is answered from the database", so not while it is away."""
+    return (
+        case.profile is Profile.LOG
+        and answer.status >= 500
+        and not case.faults.stores(conn.opened.t_s, answer.t_s)
+    )
 
 
 def _garbage(case: Case, conn: Conn) -> bool:
@@ -72,7 +83,7 @@ def first_frame_ping(case: Case) -> Iterator[Look]:
         elif conn.accepted and case.undisturbed(conn, conn.opened.t_s, conn.end_s):
             assert conn.responded is not None
             waited_s = conn.end_s - conn.responded.t_s
-            if conn.closed is not None and conn.closed.kind is CloseKind.END:
+            if conn.finished and conn.closed is not None:
                 sentence = f"{conn.named} was ended by the server without any frame"
                 yield broken(sentence, conn.opened.n, conn.closed.n)
             elif waited_s > case.settle_s + case.slack_s(conn.opened.t_s, conn.end_s):
@@ -86,9 +97,9 @@ def _greeted(conn: Conn, first: Sight) -> Look:
         sentence = f"the first frame on {conn.named} is {quoted(block.kind)}, not ping"
         return broken(sentence, conn.opened.n, first.n)
     data = block.payload if isinstance(block.payload, dict) else {}
-    name, every = data.get("id"), data.get("interval")
+    every = data.get("interval")
     timed = isinstance(every, int | float) and not isinstance(every, bool) and every > 0
-    if not isinstance(name, str) or not name or not timed:
+    if not conn.connection_id or not timed:
         sentence = f"the ping frame on {conn.named} says {quoted(block.data)}"
         return broken(sentence, first.n)
     return HELD
@@ -102,7 +113,7 @@ def registered_before_ping(case: Case) -> Iterator[Look]:
     for conn in case.conns:
         if conn.ping is not None and conn.reset is None and conn.life is not None:
             call = _first_write(writes, starts, conn)
-            look = _registered(case, conn, call) if call else None
+            look = delivered(case, conn, call) if call else None
             if look is not None:
                 yield look
 
@@ -118,7 +129,8 @@ def _first_write(writes: list[Call], starts: list[float], conn: Conn) -> Call | 
     return None
 
 
-def _registered(case: Case, conn: Conn, call: Call) -> Look | None:
+def delivered(case: Case, conn: Conn, call: Call) -> Look | None:
+    """Whether a stream that was live before a write got its event; None when unsure."""
     assert conn.ping is not None
     for sight in conn.events:
         if case.write_of(sight, conn) is call:
@@ -147,6 +159,8 @@ def no_store(case: Case) -> Iterator[Look]:
     for conn in case.conns:
         if conn.responded is None or not conn.accepted:
             continue
+        if case.middleboxes.before(conn) is not None:
+            continue  # a middlebox has headers of its own
         headers = conn.responded.headers
         wrong = [
             f"{name}: {headers.get(name, '(absent)')}"
@@ -211,10 +225,10 @@ def _kept_alive(case: Case, conn: Conn) -> Iterator[Look]:
 
 
 def _silences(conn: Conn) -> Iterator[tuple[float, float]]:
-    """Spans in which surely no byte came.
+    """Spans in which surely no byte came, the longest of each block and of the tail.
 
-    Inside a block only its first and last byte are timed, so one that came in more
-    than two reads is left out; so is a tail whose bytes are not timed at all.
+    Inside a block without one only its first and last byte are timed, so one that came
+    in more than two reads is left out; so is a tail without one.
     """
     assert conn.responded is not None
     last_s = conn.responded.t_s
@@ -224,10 +238,14 @@ def _silences(conn: Conn) -> Iterator[tuple[float, float]]:
         yield last_s, frame.began_s
         if frame.chunks == 2:
             yield frame.began_s, frame.t_s
+        elif frame.quiet is not None:
+            yield frame.quiet
         last_s, streamed = frame.t_s, streamed + (frame.chunks > 2)
     if conn.closed is None:
         if not streamed:
             yield last_s, conn.end_s
+    elif conn.closed.quiet is not None:
+        yield conn.closed.quiet
     elif not conn.closed.tail and not _more(conn):
         yield last_s, conn.end_s
 

@@ -9,9 +9,10 @@ from harness.checkers.look import HELD, Look, broken, quoted, rule
 from harness.checkers.returns import Origin
 from harness.checkers.sse import NOT_JSON, Block, read_json
 from harness.core.history import F
+from harness.core.profile import RESUMABLE
 
 
-@rule("event/has-id")
+@rule("event/has-id", RESUMABLE)
 def has_id(case: Case) -> Iterator[Look]:
     """ "every event carries a non-empty id; control frames never move the cursor
     past an undelivered event".
@@ -80,11 +81,11 @@ def no_phantom(case: Case) -> Iterator[Look]:
 
 
 def _distinct(case: Case) -> Iterator[tuple[Conn, Sight]]:
-    """Each event text once a life."""
+    """Each event text once an era."""
     seen: set[tuple[int | None, Block]] = set()
     for conn in case.conns:
         for sight in conn.events:
-            key = (conn.life, sight.block)
+            key = (conn.era, sight.block)
             if key not in seen:
                 seen.add(key)
                 yield conn, sight
@@ -93,7 +94,7 @@ def _distinct(case: Case) -> Iterator[tuple[Conn, Sight]]:
 def _phantom(case: Case, conn: Conn, sight: Sight, call: Call | None) -> Look | None:
     block = sight.block
     what = f"{block.kind} event {quoted(block.id)} of message {block.message_id}"
-    if conn.life is None and call is None:
+    if conn.era is None and call is None:
         return None
     if call is None and _known_by_id(case, conn, block):
         return None
@@ -124,7 +125,7 @@ def _second(first: Sight, sight: Sight, call: Call) -> Look | None:
     one, other = first.block, sight.block
     if one is other or (one.id and one.id == other.id):
         return None
-    if not one.id and not other.id and one.data == other.data:
+    if not (one.id and other.id) and one.payload == other.payload:
         return None
     if call.invoke.f is F.DELETE and one.kind != other.kind:
         return None

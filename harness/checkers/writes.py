@@ -10,7 +10,9 @@ from harness.checkers.shown import LifeModel
 from harness.checkers.shown import Look as Shown
 from harness.checkers.snapshot import excused
 from harness.checkers.sse import read_json
-from harness.core.history import WITNESS, CloseKind, F
+from harness.checkers.traces import Traces
+from harness.core.history import CloseKind, F
+from harness.core.profile import WINDOWED
 
 CLOSED = (CloseKind.RST, CloseKind.FIN)
 
@@ -18,7 +20,7 @@ AFTER_S = 1.0
 """A stream that ends so soon after a bad input was ended by it."""
 
 
-@rule("write/interactive-only")
+@rule("write/interactive-only", WINDOWED)
 def interactive_only(case: Case) -> Iterator[Look]:
     """ "update and delete of a message outside the window are refused and make no
     event".
@@ -33,7 +35,7 @@ def interactive_only(case: Case) -> Iterator[Look]:
 
 def outside(case: Case, call: Call) -> str:
     """Why a message was surely not interactive; "" when it may have been."""
-    model = case.models.get(call.life) if call.life is not None else None
+    model = case.models.get(call.era) if call.era is not None else None
     if call.invoke.f is F.CREATE or model is None:
         return ""
     about = call.invoke.about
@@ -65,12 +67,12 @@ def _refused(case: Case, call: Call, why: str) -> Look | None:
 
 def _has_event(case: Case, call: Call) -> bool:
     if call.invoke.f is F.DELETE:
-        order = case.orders.get(call.life or 0)
+        order = case.orders.get(call.era or 0)
         return order is not None and call in order.by_write
     return call in case.told
 
 
-@rule("write/window-eviction")
+@rule("write/window-eviction", WINDOWED)
 def window_eviction(case: Case) -> Iterator[Look]:
     """ "a new message pushes the oldest out of a full window, for server and client
     alike".
@@ -113,7 +115,7 @@ def _pushed_out(model: LifeModel, shown: Shown) -> Look | None:
 def _not_patchable(case: Case, model: LifeModel) -> Iterator[Look]:
     pushed = {mid: place for place, mid, _ in model.pushed if mid}
     for call in case.calls.writes:
-        if call.life != model.order.life or call.invoke.f is F.CREATE:
+        if call.era != model.order.life or call.invoke.f is F.CREATE:
             continue
         place = pushed.get(call.invoke.about)
         if place is None or model.order.low(call.invoke.t_s) < place:
@@ -136,8 +138,7 @@ def bad_input(case: Case) -> Iterator[Look]:
     calls = case.calls.by_f[F.BAD_INPUT]
     if not calls:
         return
-    traces = _traces(case)
-    joined = "\n".join(text for text, _ in traces)
+    traces = Traces(case)
     for call in calls:
         if call.broken_off or (call.failed and not call.status):
             continue
@@ -145,7 +146,7 @@ def bad_input(case: Case) -> Iterator[Look]:
             continue
         quiet = case.faults.quiet(call.invoke.who, call.invoke.t_s, call.done_s)
         if quiet and case.lives.up(call.invoke.t_s, call.done_s):
-            yield _rejected(call) or _stored(call, traces, joined) or HELD
+            yield _rejected(call) or _stored(call, traces) or HELD
         yield from _streams_on(case, call)
 
 
@@ -183,33 +184,17 @@ def _rejected(call: Call) -> Look | None:
     return None
 
 
-def _traces(case: Case) -> list[tuple[str, int]]:
-    """Every text that the server showed after a write: events, snapshots, pages."""
-    traces, seen = list[tuple[str, int]](), set[str]()
-    for conn in case.conns:
-        for sight in conn.events:
-            data = sight.block.data
-            if data not in seen:
-                seen.add(data)
-                traces.append((data, sight.n))
-    for call in [*case.calls.by_f[F.INIT], *case.calls.by_f[F.HISTORY]]:
-        if call.answer is not None and call.ok:
-            traces.append((call.answer.body, call.done_n or call.n))
-    return traces
-
-
-def _stored(call: Call, traces: list[tuple[str, int]], joined: str) -> Look | None:
-    for marker in (call.invoke.text, call.invoke.nonce):
-        if marker and marker in joined:
-            n = next(n for text, n in traces if marker in text)
-            sentence = f"bad input {quoted(call.invoke.about)} was stored or sent"
-            return broken(sentence, call.n, call.done_n, n)
-    return None
+def _stored(call: Call, traces: Traces) -> Look | None:
+    found = traces.of(call.invoke.text, call.invoke.nonce)
+    if found is None:
+        return None
+    sentence = f"bad input {quoted(call.invoke.about)} was stored or sent"
+    return broken(sentence, call.n, call.done_n, found)
 
 
 def _streams_on(case: Case, call: Call) -> Iterator[Look]:
     until_s = min(call.done_s, call.invoke.t_s + AFTER_S) + AFTER_S
-    for conn in case.by_who.get(WITNESS, []):
+    for conn in case.by_who.get(case.witness, []):
         if _ended_within(case, conn, call.invoke.t_s, until_s) and conn.closed:
             sentence = (
                 f"{conn.named} was ended ({conn.closed.kind}) at {conn.end_s:.2f} s, "

@@ -30,6 +30,8 @@ BODY_LIMIT = 2_048
 ANSWER_LIMIT = 4 << 20
 KEPT_OF_TRUNCATED = 64 << 10
 
+_STREAM = "text/event-stream"
+
 Completion = Ok | Fail | Info
 
 
@@ -45,8 +47,17 @@ class Manner:
     afresh: bool = False
 
 
+def cookie_of(uid: str) -> str:
+    """The cookie that names a user, on every call of a personal profile."""
+    return f"uid={uid}"
+
+
 class Calls:
-    """Calls of one participant `who`; none raises for what the target does."""
+    """Calls of one participant `who`; none raises for what the target does.
+
+    In a personal profile they are about the chat of `uid`, whose cookie they carry;
+    with a `token` it is the support side that writes.
+    """
 
     def __init__(
         self,
@@ -55,19 +66,34 @@ class Calls:
         paths: Paths,
         recorder: Recorder,
         who: str,
+        uid: str = "",
+        token: str = "",
         manner: Manner | None = None,
     ) -> None:
+        self.uid = uid
         self._manner = manner or Manner()
         self._http = http
         self._paths = paths
         self._recorder = recorder
         self._who = who
+        self._token = token
 
     async def create(self, *, author: str, text: str, nonce: str) -> Completion:
-        """POST a message."""
+        """POST a message, as the user or as the support side."""
         body = {"author": author, "text": text, "nonce": nonce}
+        path, headers = self._paths.messages, self._cookie
+        if self._token:
+            path = self._paths.operator.replace("{uid}", quote(self.uid, safe=""))
+            headers = {"Authorization": f"Bearer {self._token}"}
         return await self._call(
-            F.CREATE, "POST", self._paths.messages, json=body, text=text, nonce=nonce
+            F.CREATE,
+            "POST",
+            path,
+            json=body,
+            headers=headers,
+            text=text,
+            nonce=nonce,
+            support=bool(self._token),
         )
 
     async def update(self, message_id: object, *, text: str) -> Completion:
@@ -77,6 +103,7 @@ class Calls:
             "PATCH",
             self._path_of(message_id),
             json={"text": text},
+            headers=self._cookie,
             about=_about(message_id),
             text=text,
         )
@@ -84,27 +111,39 @@ class Calls:
     async def delete(self, message_id: object) -> Completion:
         """DELETE a message."""
         return await self._call(
-            F.DELETE, "DELETE", self._path_of(message_id), about=_about(message_id)
+            F.DELETE,
+            "DELETE",
+            self._path_of(message_id),
+            headers=self._cookie,
+            about=_about(message_id),
         )
 
     async def init(self) -> Completion:
         """GET the snapshot."""
-        return await self._call(F.INIT, "GET", self._paths.init)
+        return await self._call(
+            F.INIT, "GET", self._paths.snapshot, headers=self._cookie
+        )
 
-    async def history(self, *, load_from: object, walk: int) -> Completion:
-        """GET the page of messages older than `load_from` (milliseconds)."""
+    async def history(self, query: Mapping[str, str], *, walk: int) -> Completion:
+        """GET the page of older messages that this query asks for."""
         return await self._call(
             F.HISTORY,
             "GET",
             self._paths.history,
-            query={"loadFrom": str(load_from)},
+            query=query,
+            headers=self._cookie,
             walk=walk,
         )
 
     async def ping(self, connection: str) -> Completion:
         """POST a ping for a connection id."""
         return await self._call(
-            F.PING, "POST", self._paths.ping, query={"id": connection}, about=connection
+            F.PING,
+            "POST",
+            self._paths.ping,
+            query={"id": connection},
+            headers=self._cookie,
+            about=connection,
         )
 
     async def bad_input(
@@ -123,11 +162,37 @@ class Calls:
             method,
             path,
             content=content,
+            headers=self._cookie | dict(headers or {}),
+            about=label,
+            text=marker,
+            nonce=marker,
+        )
+
+    async def without_uid(
+        self,
+        label: str,
+        method: str,
+        path: str,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str],
+        marker: str = "",
+    ) -> Completion:
+        """Ask for what needs a uid without a good one; only these headers go along."""
+        return await self._call(
+            F.NO_UID,
+            method,
+            path,
+            content=content,
             headers=headers,
             about=label,
             text=marker,
             nonce=marker,
         )
+
+    @property
+    def _cookie(self) -> dict[str, str]:
+        return {"Cookie": cookie_of(self.uid)} if self.uid else {}
 
     def _path_of(self, message_id: object) -> str:
         return self._paths.message.replace("{id}", quote(str(message_id), safe=""))
@@ -158,11 +223,17 @@ class Calls:
             size=len(content),
         )
         invoke = self._recorder.add(
-            Invoke, who=self._who, f=f, request=request, **about
+            Invoke, who=self._who, f=f, request=request, uid=self.uid, **about
         )
         try:
             outgoing = self._http.build_request(
-                method, url_of(path), params=query, content=content, headers=sent
+                method,
+                url_of(path),
+                params=query,
+                content=content,
+                headers=[
+                    (name.encode(), value.encode()) for name, value in sent.items()
+                ],
             )
         except httpx.InvalidURL as error:  # an id or a time that no URL can carry
             return self._recorder.add(Fail, call=invoke.n, error=f"not sent: {error}")
@@ -194,7 +265,9 @@ class Calls:
     async def _exchange(self, outgoing: httpx.Request) -> Answer:
         response = await self._http.send(outgoing, stream=True)
         try:
-            body, truncated = await _bounded(response)
+            # A stream has no end: that it was given says enough.
+            endless = response.headers.get("content-type", "").startswith(_STREAM)
+            body, truncated = (b"", True) if endless else await _bounded(response)
         finally:
             await response.aclose()
         return Answer(

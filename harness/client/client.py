@@ -2,7 +2,9 @@
 
 Rules: docs/protocol.md section 6. The EventSource part keeps the URL that it was made
 with and adds Last-Event-ID when it reconnects; the application part makes a new
-EventSource after an answer that kills the old one, and starts anew after a reset.
+EventSource after an answer that kills the old one, and starts anew after a reset. Where
+events have no ids (profile naive) it throws its state away at every error and starts
+anew, but does so once only: while the server is down it waits.
 """
 
 import asyncio
@@ -44,8 +46,9 @@ class VirtualClient:
     """One tab: `name` in the history, `view` on the screen, `cursor` in its pocket.
 
     `live` tells that the stream is up (a ping frame was seen on the current
-    connection) and the snapshot is loaded. `resets` counts resets obeyed. `gave_up`
-    tells that the server sent more than a client can be asked to hold.
+    connection) and the snapshot is loaded. `resets` counts resets obeyed, `clears` how
+    often a client without cursors threw its state away. `gave_up` tells that the server
+    sent more than a client can be asked to hold.
     """
 
     def __init__(
@@ -61,12 +64,14 @@ class VirtualClient:
         limit: int,
         start: Start = Start.SNAPSHOT_FIRST,
         pings: bool = True,
+        resumes: bool = True,
     ) -> None:
         self.name = name
         self.calls = calls
         self.view = ChatView(limit)
         self.cursor = ""
         self.resets = 0
+        self.clears = 0
         self.gave_up = False
         self.attempt: Attempt | None = None
         self.connection_id = ""
@@ -76,7 +81,9 @@ class VirtualClient:
         self._recorder = recorder
         self._rng = rng
         self._retry_ms = retry_ms
-        self._start = start
+        self._start = start if resumes else Start.STREAM_FIRST
+        self._resumes = resumes
+        self._cleared = False
         self._pinger = Pinger(calls, enabled=pings)
         self._pings = pings
         self._connected = False
@@ -86,6 +93,11 @@ class VirtualClient:
         self._tasks: list[asyncio.Task[None]] = []
         self._snapshot: asyncio.Task[None] | None = None
         self._runner: asyncio.Task[None] | None = None
+
+    @property
+    def uid(self) -> str:
+        """Whose tab this is, in a personal profile."""
+        return self.calls.uid
 
     @property
     def live(self) -> bool:
@@ -107,7 +119,7 @@ class VirtualClient:
         return shown is None if event == "delete" else shown == text
 
     def open(self) -> None:
-        """Open the tab."""
+        """Open the tab; one that was closed goes on from its cursor."""
         self._runner = asyncio.create_task(self._run(), name=f"client {self.name}")
 
     def switch(self) -> None:
@@ -163,10 +175,20 @@ class VirtualClient:
             after = await self._connect(
                 header=self._source_id or None, query=query or None
             )
+            if not self._resumes:
+                self._clear_once()
             if after is not None:
                 return after
             if not self._switch.is_set():
                 await self._wait_retry()
+
+    def _clear_once(self) -> None:
+        """Protocol section 6: on an error clear, then wait without clearing again."""
+        if not self._cleared and not self._switch.is_set():
+            self._cleared = True
+            self.clears += 1
+            self.view.clear()
+            self._drop_snapshot()
 
     async def _cursor_of_snapshot(self) -> str:
         """Load the snapshot before the stream; empty when it gives no cursor."""
@@ -190,6 +212,7 @@ class VirtualClient:
             header=header,
             query=query,
             pings=self._pings,
+            uid=self.uid,
         )
         self._switch.clear()
         reading = asyncio.create_task(self._read(attempt), name=f"read {self.name}")
@@ -213,7 +236,7 @@ class VirtualClient:
             async for event in events:
                 if attempt is not self.attempt or self._switch.is_set():
                     continue  # left hanging: recorded, no longer ours
-                if event.id:
+                if event.id and self._resumes:
                     self.cursor = self._source_id = event.id
                 if event.retry is not None and event.retry >= 0:
                     self._retry_ms = min(event.retry, MAX_RETRY_MS)
@@ -236,6 +259,7 @@ class VirtualClient:
 
     def _on_ping(self, event: ServerSentEvent) -> None:
         self._connected = True
+        self._cleared = False
         self.connection_id = self._pinger.restart(_json(event.data))
         if self._buffer is not None and self._snapshot is None:
             self._snapshot = asyncio.create_task(

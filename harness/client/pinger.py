@@ -41,10 +41,11 @@ class Pinger:
 
 def _parse(frame: object) -> tuple[str, float]:
     """Connection id and interval in seconds, within what a client can keep up with."""
-    if not isinstance(frame, dict) or not isinstance(frame.get("id"), str):
+    if not isinstance(frame, dict):
         return "", 0.0
-    interval = frame.get("interval")
+    ident, interval = frame.get("id"), frame.get("interval")
+    connection = str(ident) if isinstance(ident, str) or type(ident) is int else ""
     if not isinstance(interval, int | float) or not interval > 0:
-        return frame["id"], 0.0
+        return connection, 0.0
     interval_s = min(interval, MAX_INTERVAL_S * 1_000) / 1_000
-    return frame["id"], max(interval_s, MIN_INTERVAL_S)
+    return connection, max(interval_s, MIN_INTERVAL_S)

@@ -7,8 +7,9 @@ from contextlib import aclosing
 import httpx
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
+from harness.client.calls import cookie_of
 from harness.client.endings import close_kind, said
-from harness.client.tap import Block, Flood, Splitter
+from harness.client.tap import Block, Flood, Span, Splitter
 from harness.client.transport import url_of
 from harness.core.history import Closed, CloseKind, Frame, Opened, Responded, headers_of
 from harness.core.recorder import Recorder
@@ -35,6 +36,7 @@ class Attempt:
         header: str | None = None,
         query: str | None = None,
         pings: bool = True,
+        uid: str = "",
     ) -> None:
         self.conn = recorder.next_connection()
         self.header = header
@@ -43,8 +45,10 @@ class Attempt:
         self.refused_source = False
         self.hopeless = False
         self.kind: CloseKind | None = None
+        self._ending = CloseKind.END
         self._who = who
         self._pings = pings
+        self._uid = uid
         self._recorder = recorder
         self._splitter = Splitter()
 
@@ -62,7 +66,7 @@ class Attempt:
             async with aclosing(self._read(http, path)) as events:
                 async for event in events:
                     yield event
-            kind = CloseKind.CLIENT if self.refused_source else CloseKind.END
+            kind = CloseKind.CLIENT if self.refused_source else self._ending
         except (httpx.TransportError, httpx.DecodingError) as trouble:
             kind, error = close_kind(trouble), said(trouble)
         except (Flood, httpx.InvalidURL) as trouble:
@@ -76,6 +80,8 @@ class Attempt:
         self, http: httpx.AsyncClient, path: str
     ) -> AsyncGenerator[ServerSentEvent, None]:
         headers = list(_HEADERS)
+        if self._uid:
+            headers.append((b"Cookie", cookie_of(self._uid).encode()))
         if self.header is not None:
             headers.append((b"Last-Event-ID", _sendable(self.header)))
         params = {"lastEventId": self.query} if self.query is not None else None
@@ -98,6 +104,7 @@ class Attempt:
             header=self.header,
             query=self.query,
             pings=self._pings,
+            uid=self._uid,
         )
 
     def _respond(self, answer: httpx.Response) -> None:
@@ -109,6 +116,9 @@ class Attempt:
             headers=headers_of(answer.headers),
         )
         self.refused_source = answer.status_code != 200
+        if not {"transfer-encoding", "content-length"} & set(answer.headers):
+            # Such a body ends with its connection, whoever cut that.
+            self._ending = CloseKind.FIN
 
     def _tapped(self, answer: httpx.Response) -> httpx.Response:
         """The answer again, its decoded body going through the tap."""
@@ -136,6 +146,7 @@ class Attempt:
             received=self._splitter.received,
             tail=tail,
             error=error[:500],
+            quiet=_rounded(self._splitter.silence(self._recorder.now())),
         )
 
 
@@ -158,11 +169,16 @@ def _sendable(cursor: str) -> bytes:
     return re.sub(rb"[\x00-\x1f\x7f]", b"", cursor.encode("utf-8", "replace")).strip()
 
 
+def _rounded(span: Span | None) -> Span | None:
+    return None if span is None else (round(span[0], 6), round(span[1], 6))
+
+
 def _frame(block: Block) -> dict[str, object]:
     fields: dict[str, object] = {
         "offset": block.offset,
         "began_s": round(block.began_s, 6),
         "chunks": block.chunks,
+        "quiet": _rounded(block.quiet),
     }
     try:
         fields["text"] = block.data.decode("utf-8")

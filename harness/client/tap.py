@@ -16,6 +16,9 @@ MAX_BLOCKS = 20_000
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
+Span = tuple[float, float]
+"""From when to when, in seconds of the run."""
+
 
 class Flood(Exception):
     """The target sends more than a client can be asked to hold."""
@@ -23,12 +26,16 @@ class Flood(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`data` began at `offset` of the body at `began_s` and came in `chunks` reads."""
+    """`data` began at `offset` of the body at `began_s` and came in `chunks` reads.
+
+    `quiet` is the longest silence between two of them.
+    """
 
     offset: int
     began_s: float
     data: bytes
     chunks: int
+    quiet: Span | None = None
 
 
 class Splitter:
@@ -44,11 +51,21 @@ class Splitter:
         self._chunks = 0
         self._blocks = 0
         self._after_cr = False
+        self._ended_s = self._read_s = 0.0
+        self._quiet: Span | None = None
 
     @property
     def tail(self) -> bytes:
         """What came after the last whole block."""
         return bytes(self._buffer)
+
+    def silence(self, now_s: float) -> Span | None:
+        """The longest silence since the last whole block; None without any byte."""
+        if not self.received:
+            return None
+        began_s = self._began_s if self._buffer else now_s
+        spans = ((self._ended_s, began_s), self._quiet, (self._read_s, now_s))
+        return max((s for s in spans if s is not None), key=_length)
 
     def feed(self, data: bytes, now_s: float) -> list[Block]:
         """The blocks that `data` completes; raises `Flood` past the bounds."""
@@ -60,6 +77,10 @@ class Splitter:
         self._after_cr = False
         if not self._buffer:
             self._began_s, self._chunks = now_s, 0
+        else:
+            since = (self._read_s, now_s)
+            self._quiet = max(self._quiet or since, since, key=_length)
+        self._read_s = now_s
         self._chunks += 1
         self._buffer += data
         blocks = list(self._complete(now_s))
@@ -75,19 +96,20 @@ class Splitter:
                 break
             scan = self._line_start = end.end()
             if blank:
-                blocks.append(self._take(scan, now_s))
+                blocks.append(self._take(scan))
+                self._began_s = self._ended_s = now_s
                 scan = 0
         self._scanned = max(0, len(self._buffer) - 1)
         return blocks
 
-    def _take(self, size: int, now_s: float) -> Block:
+    def _take(self, size: int) -> Block:
         data = bytes(self._buffer[:size])
         del self._buffer[:size]
-        block = Block(self._offset, self._began_s, data, self._chunks)
+        block = Block(self._offset, self._began_s, data, self._chunks, self._quiet)
+        self._quiet = None
         self._after_cr = data.endswith(b"\r") and not self._buffer
         self._offset += size
         self._line_start = 0
-        self._began_s = now_s
         self._chunks = 1 if self._buffer else 0
         return block
 
@@ -97,3 +119,7 @@ class Splitter:
             raise Flood(f"{len(self._buffer)} bytes without a blank line")
         if self.received > MAX_BODY_BYTES or self._blocks > MAX_BLOCKS:
             raise Flood(f"{self.received} bytes in {self._blocks} blocks")
+
+
+def _length(span: Span) -> float:
+    return span[1] - span[0]

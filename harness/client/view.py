@@ -8,10 +8,11 @@ from harness.core.history import Message
 class ChatView:
     """Applies events and snapshots; applying an event twice does no harm.
 
-    Protocol section 6: the client keeps the last `limit` messages interactive. Window
-    ids are rising integers, so a create at or below the newest id of the loaded
-    snapshot is one that the snapshot already accounts for: it is either shown, or was
-    deleted or pushed out since.
+    Protocol section 6: the client keeps the last `limit` messages interactive, all
+    where there is no window (`limit` 0). Window ids are rising integers, so a create at
+    or below the newest id of the loaded snapshot is one that the snapshot already
+    accounts for: it is either shown, or was deleted or pushed out since. Without a
+    window ids are the server's own, and a create is accounted for when it is shown.
     """
 
     def __init__(self, limit: int) -> None:
@@ -57,6 +58,8 @@ class ChatView:
             self._values.pop(message_id, None)
 
     def _accounted_for(self, message_id: object) -> bool:
+        if not self._limit:
+            return message_id in self._values
         return (
             isinstance(message_id, int)
             and self._newest_loaded is not None
@@ -64,7 +67,7 @@ class ChatView:
         )
 
     def _evict(self) -> None:
-        while len(self._values) > self._limit:
+        while self._limit and len(self._values) > self._limit:
             del self._values[next(iter(self._values))]
 
 

@@ -8,17 +8,18 @@ from rich.console import Console
 from harness.commands.engine import Listener, engine, option
 from harness.commands.folder import clear, prepare
 from harness.core.target import Target, load_target
-from harness.options import check_arm, find_target, profile_of
+from harness.options import check_arm, find_target, profiles_of
 from reports.terminal import LiveProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One selection of cases against one profile of one target."""
+    """One selection of cases against one target; `profile` "" is all that it has."""
 
     path: Path
     target: Target
     profile: str
+    profiles: tuple[str, ...]
     keyword: str | None
     requirement: str
     arm: str
@@ -48,12 +49,13 @@ class Choice:
         path = find_target(target)
         loaded = load_target(path, app=app or "")
         check_arm(loaded, arm)
-        chosen = profile_of(loaded, profile or "")
+        chosen = profiles_of(loaded, profile or "")
         prepare(out)
         return cls(
             path=path.absolute(),
             target=loaded,
-            profile=chosen,
+            profile=profile or "",
+            profiles=chosen,
             keyword=keyword,
             requirement=requirement or "",
             arm=arm,

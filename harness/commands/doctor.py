@@ -10,8 +10,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from harness.core.errors import HarnessError
-from harness.live.ports import lease_port
+from harness.core.errors import CouldNotRun, HarnessError
+from harness.core.nginx import Nginx
+from harness.live.nginx import NginxBox
+from harness.live.ports import HOST, lease_port
 from harness.live.postgres_server import PostgresServer
 from harness.live.recipes import RecipeResult, self_test
 from harness.live.toxiproxy_binary import find_or_build
@@ -23,14 +25,14 @@ BROKEN = 3
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One part: what was found, and the way out when it is broken.
 
-    Without an `optional` one some targets cannot be run, the others can.
+    Without a part that is not `needed` some cases could not run; the others can.
     """
 
     part: str
     ok: bool
     found: str
     mend: str = ""
-    optional: bool = False
+    needed: bool = True
 
 
 def doctor(*, as_json: bool) -> int:
@@ -42,12 +44,11 @@ def doctor(*, as_json: bool) -> int:
             click.echo(_line(check))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(checks), indent=1).decode())
-    fit = all(check.ok or check.optional for check in checks)
-    return 0 if fit else BROKEN
+    return 0 if all(check.ok or not check.needed for check in checks) else BROKEN
 
 
 def _line(check: Check) -> str:
-    state = "ok    " if check.ok else "absent" if check.optional else "broken"
+    state = "ok    " if check.ok else "broken" if check.needed else "warn  "
     mend = f"\n        {check.mend}" if check.mend and not check.ok else ""
     return f"{state}  {check.part}: {check.found}{mend}"
 
@@ -62,6 +63,7 @@ def _checks() -> Iterator[Check]:
     yield _ports()
     yield _write_access()
     yield from _toxiproxy()
+    yield _nginx()
     yield _postgres()
 
 
@@ -97,7 +99,7 @@ def _postgres() -> Check:
         found = asyncio.run(_postgres_runs())
     except HarnessError as error:
         mend = "needed only by targets with [storage] postgres; see the message"
-        return Check(part=part, ok=False, optional=True, found=str(error), mend=mend)
+        return Check(part=part, ok=False, needed=False, found=str(error), mend=mend)
     return Check(part=part, ok=True, found=found)
 
 
@@ -125,6 +127,33 @@ def _toxiproxy() -> Iterator[Check]:
             found=f"expected {one.expected}, observed {one.observed}",
             mend="try again; if it stays, this machine's network is not plain TCP",
         )
+
+
+def _nginx() -> Check:
+    part = "nginx"
+    try:
+        found = asyncio.run(_started_nginx())
+    except CouldNotRun as error:
+        return Check(
+            part=part,
+            ok=False,
+            found=str(error),
+            mend="without it the scenarios behind nginx could not run",
+            needed=False,
+        )
+    return Check(part=part, ok=True, found=found)
+
+
+async def _started_nginx() -> str:
+    """Start it as a case does: a build may lack what our configuration asks for."""
+    with tempfile.TemporaryDirectory(prefix="unbroken-doctor-") as folder:
+        box = await NginxBox.start(
+            Nginx(gzip=True, shutdown_timeout_s=1.0),
+            folder=Path(folder),
+            upstream=lambda: (HOST, 9),
+        )
+        await box.aclose()
+        return f"{box.version} ({box.binary})"
 
 
 async def _self_test(binary: Path) -> list[RecipeResult]:

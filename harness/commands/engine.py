@@ -18,6 +18,7 @@ from harness.core.errors import BadInput, CouldNotRun
 from reports.result import CaseResult, Outcome, decode_case
 
 SCENARIOS = Path(scenarios.__file__).parent
+NIGHTLY = options.PREFIX + "nightly"
 
 
 class Progress(Protocol):
@@ -80,7 +81,8 @@ class Listener:
             raise KeyboardInterrupt
         if status == pytest.ExitCode.NO_TESTS_COLLECTED:
             raise BadInput(
-                f"no scenario matches {asked or 'at all'}; `unbroken list` shows them"
+                f"no scenario matches {asked or 'at all'}; `unbroken list` shows them "
+                "(those that are nightly need --nightly)"
             )
         if status == pytest.ExitCode.USAGE_ERROR:
             raise BadInput("the scenarios could not be selected; see the line above")

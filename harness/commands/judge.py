@@ -26,8 +26,9 @@ def judge(*, histories: Sequence[Path], out: Path | None, verbose: bool) -> int:
         _check_same(first, history.header, path)
     if out is not None:
         prepare(out)
-    cases = [_case(path, history) for path, history in loaded]
-    result = fold_run(_facts(first), cases, REQUIREMENTS)
+    cases = [judged(path, history) for path, history in loaded]
+    headers = [history.header for _, history in loaded]
+    result = fold_run(_facts(headers), cases, REQUIREMENTS)
     report = "" if out is None else str(write_reports(result, out))
     closing(result, Console(), report=report, verbose=verbose)
     return result.exit_status
@@ -46,8 +47,8 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 def _check_same(first: Header, other: Header, path: Path) -> None:
     """One verdict is about one thing."""
-    ours = (first.target, first.profile, first.mutant)
-    theirs = (other.target, other.profile, other.mutant)
+    ours = (first.target, first.mutant)
+    theirs = (other.target, other.mutant)
     if ours != theirs:
         raise BadInput(
             f"{path}: is about {'/'.join(filter(None, theirs))}, the first history "
@@ -55,7 +56,8 @@ def _check_same(first: Header, other: Header, path: Path) -> None:
         )
 
 
-def _case(path: Path, history: History) -> CaseResult:
+def judged(path: Path, history: History) -> CaseResult:
+    """A stored history as the case that it was."""
     records = history.records
     return case_result(
         judge_history(history),
@@ -65,14 +67,15 @@ def _case(path: Path, history: History) -> CaseResult:
         history=str(path.absolute()),
         duration_s=records[-1].t_s if records else 0.0,
         mutant=history.header.mutant,
+        profile=history.header.profile,
     )
 
 
-def _facts(header: Header) -> RunFacts:
+def _facts(headers: Sequence[Header]) -> RunFacts:
+    header = headers[0]
     return RunFacts(
         target=header.target,
-        profile=header.profile,
-        limits=header.limits,
+        profiles={one.profile: one.limits for one in headers},
         tolerances=header.tolerances,
         arm=header.arm,
         seed=header.seed,

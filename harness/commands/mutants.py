@@ -11,20 +11,28 @@ from harness.commands.engine import option, ordered
 from harness.commands.hunted import hunted
 from harness.commands.listed import listed_mutants
 from harness.core.errors import BadInput
+from harness.core.profile import Profile
 from harness.judged import failed_of
 from harness.options import Mutant, matches
 from reports.result import CaseResult, Outcome
-from reports.terminal import MutantRow, matrix
+from reports.terminal import SPARED, MutantRow, matrix
 from scenarios.requirements import REQUIREMENTS
+
+DRAWN = Profile.BROADCAST
+"""The profile that random schedules are drawn for."""
 
 BLAMED = (Outcome.FAILED, Outcome.WARNING)
 
 
-def mutants(*, chaos_runs: int | None, **options: Any) -> int:
+def mutants(*, chaos_runs: int | None, every: bool, **options: Any) -> int:
     """Run each against the scenarios of its requirement; gives the exit status."""
+    if chaos_runs is not None and every:
+        raise BadInput("--all is of scenarios, and with --chaos none is run")
     choice = Choice.of(**options)
-    listed = listed_mutants(choice.target, choice.profile)
-    wanted = [one for one in listed if _is_wanted(one, choice.requirement)]
+    listed = listed_mutants(choice.target, choice.profiles[0])
+    wanted = [one for one in listed if _is_wanted(one, choice)]
+    if chaos_runs is not None:
+        wanted = [one for one in wanted if one.profile == DRAWN]
     if not wanted:
         raise BadInput(
             f"no mutant of {choice.target.name!r} fits {choice.requirement!r}"
@@ -36,16 +44,20 @@ def mutants(*, chaos_runs: int | None, **options: Any) -> int:
     console = Console()
     listener, progress = listening(console)
     try:
-        choice.carry_out(listener, option("mutants", listing))
+        told = option("mutants", listing), option("every", "yes" if every else "")
+        choice.carry_out(listener, *told)
     finally:
         progress.stop()
     return _tell(ordered(listener.cases), wanted, len(listed) - len(wanted), console)
 
 
-def _is_wanted(mutant: Mutant, pattern: str) -> bool:
-    if mutant.requirement not in REQUIREMENTS:
+def _is_wanted(mutant: Mutant, choice: Choice) -> bool:
+    known = REQUIREMENTS.get(mutant.requirement)
+    if known is None or mutant.profile not in known.profiles:
         return False
-    return not pattern or matches(pattern, [mutant.requirement])
+    if mutant.profile not in choice.profiles:
+        return False
+    return not choice.requirement or matches(choice.requirement, [mutant.requirement])
 
 
 def _tell(
@@ -64,7 +76,7 @@ def _tell(
     )
     for case in (*blamed, *unsure):
         console.print(f"  {case.scenario}: {case.outcome}", markup=False)
-    if blamed or not all(row.caught for row in rows):
+    if blamed or not all(row.fate in SPARED for row in rows):
         return 1
     return 3 if unsure or not clean else 0
 
@@ -78,4 +90,6 @@ def _row(mutant: Mutant, cases: Sequence[CaseResult]) -> MutantRow:
         caught=mutant.requirement in caught_by,
         caught_by=caught_by,
         verdict=", ".join(dict.fromkeys(str(one.outcome) for one in cases)),
+        applicable=not cases
+        or any(one.outcome is not Outcome.NOT_APPLICABLE for one in cases),
     )

@@ -53,8 +53,7 @@ def replay(
     result = _run(schedule, loaded, arm, out, title=case.name)
     facts = RunFacts(
         target=loaded.name,
-        profile=schedule.profile,
-        limits=loaded.profiles[schedule.profile].limits,
+        profiles={schedule.profile: loaded.profiles[schedule.profile].limits},
         tolerances=loaded.tolerances,
         arm=arm,
         seed=schedule.seed,
@@ -87,4 +86,5 @@ def _run(
         history=history,
         duration_s=round(trial.virtual_s, 3),
         mutant=schedule.mutant,
+        profile=schedule.profile,
     )

@@ -13,7 +13,7 @@ from rich.console import Console
 from harness.arms import versions_of
 from harness.case import versions
 from harness.commands.choice import Choice, listening
-from harness.commands.engine import Listener, ordered
+from harness.commands.engine import NIGHTLY, Listener, ordered
 from harness.commands.outcome import write_reports
 from harness.commands.twice import check_repeatable, hashed_by, repeat
 from harness.judged import HISTORIES
@@ -23,25 +23,28 @@ from reports.terminal import closing
 from scenarios.requirements import REQUIREMENTS
 
 
-def run(*, verbose: bool, twice: bool, **options: Any) -> int:
+def run(*, verbose: bool, twice: bool, nightly: bool, **options: Any) -> int:
     """Run and judge; gives the exit status."""
     choice = Choice.of(**options)
     if twice:
         check_repeatable(choice.arm)
-    console = Console()
+    console, chosen = Console(), [NIGHTLY] if nightly else []
     listener, progress = listening(console)
     began, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
     try:
         with hashed_by(1) if twice else nullcontext():
-            choice.carry_out(listener, f"--junitxml={choice.out / 'junit.xml'}")
+            choice.carry_out(
+                listener, *chosen, f"--junitxml={choice.out / 'junit.xml'}"
+            )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_kept(listener, choice.out)) from None
     finally:
         progress.stop()
     facts = RunFacts(
         target=choice.target.name,
-        profile=choice.profile,
-        limits=choice.target.profiles[choice.profile].limits,
+        profiles={
+            name: choice.target.profiles[name].limits for name in choice.profiles
+        },
         tolerances=choice.target.tolerances,
         arm=choice.arm,
         seed=choice.seed,
@@ -55,7 +58,7 @@ def run(*, verbose: bool, twice: bool, **options: Any) -> int:
     closing(result, console, report=str(report), verbose=verbose)
     if not twice:
         return result.exit_status
-    return repeat(choice, console) or result.exit_status
+    return repeat(choice, console, *chosen) or result.exit_status
 
 
 def _kept(listener: Listener, out: Path) -> str:

@@ -41,14 +41,14 @@ def hashed_by(seed: int) -> Iterator[None]:
             os.environ[HASH_SEED] = before
 
 
-def repeat(choice: Choice, console: Console) -> int:
+def repeat(choice: Choice, console: Console, *arguments: str) -> int:
     """Run the choice again and compare; 0 when every history is the same."""
     again = replace(choice, out=choice.out / AGAIN)
     prepare(again.out)
     listener, progress = listening(console)
     try:
         with hashed_by(2):
-            again.carry_out(listener)
+            again.carry_out(listener, *arguments)
     finally:
         progress.stop()
     names = sorted(path.name for path in (choice.out / HISTORIES).glob("*.jsonl"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from harness.core.errors import BadInput
-from harness.core.history import FORMAT, VERSION, AnyRecord, End, Header, History
+from harness.core.history import FORMAT, READABLE, AnyRecord, End, Header, History
 
 _encoder = msgspec.json.Encoder()
 _records = msgspec.json.Decoder(AnyRecord)
@@ -66,10 +66,10 @@ def _read_header(line: bytes, name: str) -> Header:
             f"{name}: line 1 says format {probe.format!r}, expected {FORMAT!r}; "
             "judge reads the .jsonl files that `unbroken run` writes"
         )
-    if probe.version != VERSION:
+    if probe.version not in READABLE:
         raise BadInput(
-            f"{name}: history version {probe.version}, this unbroken reads "
-            f"version {VERSION}; use the release that wrote it"
+            f"{name}: history version {probe.version}, this unbroken reads versions "
+            f"{' and '.join(map(str, READABLE))}; use the release that wrote it"
         )
     try:
         return _header.decode(line)

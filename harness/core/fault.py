@@ -27,6 +27,8 @@ class FaultKind(StrEnum):
     TERM = "term"
     KILL = "kill"
     PAUSE = "pause"
+    MIDDLEBOX_RELOAD = "middlebox-reload"
+    MIDDLEBOX_RESTART = "middlebox-restart"
     STORAGE_AWAY = "storage-away"
     STORAGE_SLOW = "storage-slow"
     STORAGE_FULL = "storage-full"
@@ -41,6 +43,9 @@ LOSSLESS = (FaultKind.LATENCY, FaultKind.BANDWIDTH, FaultKind.SLICE, FaultKind.S
 
 SWALLOWING = (FaultKind.BLACK_HOLE, FaultKind.PARTITION, FaultKind.LOST_ACK)
 """Bytes are lost, so the connections end when these are healed."""
+
+REPLACING = (FaultKind.MIDDLEBOX_RELOAD, FaultKind.MIDDLEBOX_RESTART)
+"""The streams through it end with the part of the middlebox that kept them."""
 
 OF_STORAGE = (
     FaultKind.STORAGE_AWAY,

@@ -13,13 +13,27 @@ from typing import Any
 import msgspec
 
 from harness.core.fault import Fault
-from harness.core.target import Limits, Tolerances
+from harness.core.limits import Limits, Tolerances
+from harness.core.nginx import Nginx
 
 FORMAT = "unbroken-history"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
+"""Version 1 knew neither uids nor any profile but broadcast; what it says still counts.
+"""
 
 WITNESS = "witness"
 """Name of the client without faults whose stream gives the commit order."""
+
+
+def witness_of(label: str) -> str:
+    """The witness of another uid's channel has a name of its own."""
+    return f"{WITNESS} of {label}"
+
+
+def is_witness(who: str) -> bool:
+    """Whether this client is the witness of some channel."""
+    return who == WITNESS or who.startswith(f"{WITNESS} of ")
 
 
 class F(StrEnum):
@@ -28,10 +42,11 @@ class F(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
-    INIT = "init"
+    INIT = "init"  # the snapshot, whichever path it has
     HISTORY = "history"
     PING = "ping"
     BAD_INPUT = "bad-input"
+    NO_UID = "no-uid"  # a call without the cookie that it needs
     FAULT = "fault"
 
 
@@ -119,7 +134,8 @@ class Invoke(Record, frozen=True, kw_only=True, tag="invoke"):
     `about` is the message id of an update or delete, the connection id of a ping,
     the label of a bad input. Operations of one walk through the history pages share
     a `walk` number. `text` and `nonce` are what a write carries; the harness makes
-    each unique within a case.
+    each unique within a case. `uid` names whose chat it is about, in a personal
+    profile; with `support` the support side asks, not the user whose cookie that is.
     """
 
     who: str
@@ -130,6 +146,8 @@ class Invoke(Record, frozen=True, kw_only=True, tag="invoke"):
     text: str = ""
     nonce: str = ""
     walk: int = 0
+    uid: str = ""
+    support: bool = False
 
 
 class Ok(Record, frozen=True, kw_only=True, tag="ok"):
@@ -156,11 +174,24 @@ class Info(Record, frozen=True, kw_only=True, tag="info"):
     error: str = ""
 
 
+class Behind(Record, frozen=True, kw_only=True, tag="behind"):
+    """From here on everything that this client opens goes through this nginx.
+
+    What comes and ends there is nginx's doing as well; `version` is what it calls
+    itself.
+    """
+
+    who: str
+    nginx: Nginx
+    version: str = ""
+
+
 class Opened(Record, frozen=True, kw_only=True, tag="opened"):
     """A client asked for the stream: `conn` numbers connections from 1.
 
     `header` is the Last-Event-ID sent, `query` the lastEventId in the URL; None means
-    not sent. `pings` tells whether this client answers the ping contract.
+    not sent. `pings` tells whether this client answers the ping contract. `uid` is the
+    cookie sent, in a personal profile.
     """
 
     conn: int
@@ -168,6 +199,7 @@ class Opened(Record, frozen=True, kw_only=True, tag="opened"):
     header: str | None = None
     query: str | None = None
     pings: bool = True
+    uid: str = ""
 
 
 class Responded(Record, frozen=True, kw_only=True, tag="responded"):
@@ -183,7 +215,9 @@ class Frame(Record, frozen=True, kw_only=True, tag="frame"):
 
     `offset` is its first byte's place in the body, `began_s` when that byte came,
     `t_s` when the last one did, in `chunks` reads. `text` is the block as UTF-8; when
-    it is not valid UTF-8, `raw` holds the bytes and `text` a lossy reading.
+    it is not valid UTF-8, `raw` holds the bytes and `text` a lossy reading. `quiet` is
+    the longest silence between two of its reads: a keep-alive may be a comment line
+    of the next event's block.
     """
 
     conn: int
@@ -192,12 +226,14 @@ class Frame(Record, frozen=True, kw_only=True, tag="frame"):
     text: str
     raw: bytes | None = None
     chunks: int = 1
+    quiet: tuple[float, float] | None = None
 
 
 class Closed(Record, frozen=True, kw_only=True, tag="closed"):
     """The connection ended; `tail` is what came after the last whole frame.
 
     `received` counts body bytes. A `size`-bounded tail is cut at 2,048 characters.
+    `quiet` is the longest silence from the last whole frame to the end.
     """
 
     conn: int
@@ -205,6 +241,7 @@ class Closed(Record, frozen=True, kw_only=True, tag="closed"):
     received: int = 0
     tail: str = ""
     error: str = ""
+    quiet: tuple[float, float] | None = None
 
 
 class Life(Record, frozen=True, kw_only=True, tag="life"):
@@ -272,6 +309,7 @@ AnyRecord = (
     | Ok
     | Fail
     | Info
+    | Behind
     | Opened
     | Responded
     | Frame

@@ -4,21 +4,16 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.core.profile import Profile
+
+__all__ = ["Level", "Profile", "Requirement"]
+
 
 class Level(StrEnum):
     """RFC 2119: a broken MUST fails, a broken SHOULD warns."""
 
     MUST = "MUST"
     SHOULD = "SHOULD"
-
-
-class Profile(StrEnum):
-    """The four designs of docs/protocol.md section 2."""
-
-    NAIVE = "naive"
-    BROADCAST = "broadcast"
-    LOG = "log"
-    PRIVATE = "private"
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):

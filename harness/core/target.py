@@ -11,44 +11,45 @@ from urllib.parse import urlsplit
 import msgspec
 
 from harness.core.errors import BadInput
+from harness.core.limits import Limits, Milliseconds, Tolerances
+from harness.core.paths import Paths
+from harness.core.profiled import Profiled, check_path, check_profiled
 from harness.core.storage import Storage, check_storage
+from harness.core.strict import Strict
 
-PLACEHOLDERS = ("python", "port", "data", "host", "mutant", "postgres")
+__all__ = [
+    "App",
+    "Capability",
+    "Limits",
+    "Paths",
+    "Profiled",
+    "Start",
+    "Target",
+    "Tolerances",
+    "check_app",
+    "fill",
+    "load_target",
+    "parse_target",
+    "placeholders",
+    "values_of",
+]
+
+PLACEHOLDERS = (
+    "python",
+    "port",
+    "data",
+    "host",
+    "mutant",
+    "profile",
+    "operator_token",
+    "postgres",
+)
 """What a command may hold beside the names of the declared limits."""
 
-Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
-Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=86_400_000)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_600)]
 
 
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Unknown keys are refused: a misspelt limit must not judge a server."""
-
-
-class Limits(_Strict, frozen=True, kw_only=True):
-    """What the target declares it keeps and how long it waits."""
-
-    message_limit: Count
-    event_log_limit: Count
-    ping_interval_ms: Milliseconds
-    ping_grace_ms: Milliseconds
-    keepalive_ms: Milliseconds
-    max_body_bytes: Count = 65_536
-
-
-class Tolerances(_Strict, frozen=True, kw_only=True):
-    """How far a timed limit may be missed before that counts as broken.
-
-    `event_log` is how many events past its limit the target may still keep.
-    """
-
-    ping_ms: Milliseconds = 500
-    keepalive_ms: Milliseconds = 500
-    settle_ms: Milliseconds = 5_000
-    event_log: Annotated[int, msgspec.Meta(ge=0)] = 0
-
-
-class Start(_Strict, frozen=True, kw_only=True):
+class Start(Strict, frozen=True, kw_only=True):
     """How to start the target as a process.
 
     `mutant` is what is appended to `command` to switch a deliberate bug on,
@@ -56,14 +57,14 @@ class Start(_Strict, frozen=True, kw_only=True):
     """
 
     command: tuple[str, ...]
-    env: dict[str, str] = {}
+    env: dict[str, str] = msgspec.field(default_factory=dict)
     ready_within_s: Seconds = 20.0
     stop_within_s: Seconds = 5.0
     mutant: tuple[str, ...] = ()
     list_mutants: tuple[str, ...] = ()
 
 
-class App(_Strict, frozen=True, kw_only=True):
+class App(Strict, frozen=True, kw_only=True):
     """An ASGI application to host: `app` is package.module:name, as for uvicorn.
 
     With `factory` calling it gives an application without the state of an earlier one;
@@ -75,11 +76,11 @@ class App(_Strict, frozen=True, kw_only=True):
 
     app: str
     factory: bool = False
-    env: dict[str, str] = {}
+    env: dict[str, str] = msgspec.field(default_factory=dict)
     ready_within_s: Seconds = 20.0
     stop_within_s: Seconds = 5.0
     graceful_s: Annotated[int, msgspec.Meta(ge=0, le=3_600)] | None = None
-    mutant: dict[str, str] = {}
+    mutant: dict[str, str] = msgspec.field(default_factory=dict)
     folder: str = ""
 
 
@@ -94,25 +95,7 @@ class Capability(StrEnum):
     FREEZE = "freeze"  # SIGSTOP and SIGCONT
 
 
-class Paths(_Strict, frozen=True, kw_only=True):
-    """Where a profile's calls live; `{id}` stands for a message id."""
-
-    events: str
-    messages: str
-    message: str
-    ping: str
-    init: str
-    history: str
-
-
-class Profiled(_Strict, frozen=True, kw_only=True):
-    """One profile that the target claims: its paths and its limits."""
-
-    paths: Paths
-    limits: Limits
-
-
-class Target(_Strict, frozen=True, kw_only=True):
+class Target(Strict, frozen=True, kw_only=True):
     """One implementation: we run it (`start`, `app`), or it runs already (`url`).
 
     `start` is for the live arm, `app` for the sim arm. Without `storage` the scenarios
@@ -203,7 +186,23 @@ def fill(
 
 def placeholders(limits: Limits) -> dict[str, Any]:
     """The declared limits as placeholder values."""
-    return msgspec.structs.asdict(limits)
+    return {
+        name: value for name, value in msgspec.structs.asdict(limits).items() if value
+    }
+
+
+def values_of(target: Target, profile: str) -> dict[str, Any]:
+    """What the target declares as placeholder values, for a run of one profile.
+
+    A process may serve all profiles at once: what this one does not declare comes from
+    the others.
+    """
+    values: dict[str, Any] = {"operator_token": "", "profile": profile}
+    for profiled in (*target.profiles.values(), target.profiles[profile]):
+        values |= placeholders(profiled.limits)
+        if profiled.operator_token:
+            values["operator_token"] = profiled.operator_token
+    return values
 
 
 def _check(target: Target, name: str) -> None:
@@ -215,22 +214,9 @@ def _check(target: Target, name: str) -> None:
         )
     if not target.profiles:
         raise BadInput(f"{name}: no [profiles.NAME] table; nothing could be judged")
-    known = ("broadcast",)
-    for profile in target.profiles:
-        if profile not in known:
-            raise BadInput(
-                f"{name}: unknown profile {profile!r}; known: {', '.join(known)}"
-            )
-        paths = target.profiles[profile].paths
-        for key, path in msgspec.structs.asdict(paths).items():
-            _check_path(path, f"{name}: profiles.{profile}.paths.{key}")
-        message = paths.message
-        if "{id}" not in message:
-            raise BadInput(
-                f"{name}: profiles.{profile}.paths.message {message!r} has no {{id}}, "
-                "the place of the message's id"
-            )
-    _check_path(target.ready, f"{name}: ready")
+    for profile, profiled in target.profiles.items():
+        check_profiled(profile, profiled, name)
+    check_path(target.ready, f"{name}: ready")
     if target.url:
         _check_url(target.url, name)
     if target.storage is not None:
@@ -242,11 +228,6 @@ def _check(target: Target, name: str) -> None:
         values = _any_values(target)
         for settings in (target.app.env, target.app.mutant):
             fill(tuple(settings.values()), values, name=name)
-
-
-def _check_path(path: str, name: str) -> None:
-    if not path.startswith("/"):
-        raise BadInput(f"{name} {path!r} must begin with a slash, as /events does")
 
 
 def _check_url(url: str, name: str) -> None:
@@ -293,6 +274,8 @@ def check_app(app: str, name: str) -> None:
 
 def _bad_placeholder(name: str, key: str) -> str:
     known = [*PLACEHOLDERS, *Limits.__struct_fields__]
+    if key in Limits.__struct_fields__:
+        return f"{name}: {{{key}}} stands for a limit that no profile here declares"
     if key == "postgres":
         return f"{name}: {{postgres}} needs [storage] with postgres = NAME"
     near = difflib.get_close_matches(key, known, n=1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -65,7 +66,7 @@ class LiveArm:
                 server = LiveServer(
                     target=target,
                     start=start,
-                    limits=case.profiled.limits,
+                    profile=case.profile,
                     recorder=recorder,
                     folder=folder,
                     mutant=case.mutant,
@@ -73,16 +74,18 @@ class LiveArm:
                 )
                 storage = postgres or _sqlite_of(target, server)
             yield World(
+                profile=case.profile,
                 profiled=case.profiled,
                 tolerances=target.tolerances,
                 retry_ms=target.retry_ms,
-                network=LiveNetwork(toxiproxy, lambda: server.address),
+                network=LiveNetwork(toxiproxy, lambda: server.address, folder=folder),
                 server=server,
                 storage=storage,
                 abilities=target.abilities,
                 recorder=recorder,
                 rng=random.Random(f"{case.seed} {case.scenario}"),
                 probes_lag=True,
+                salt=case.salt if target.start or target.app else secrets.token_hex(4),
             )
 
     async def aclose(self) -> None:

@@ -91,6 +91,13 @@ def foreign_listener(port: int, *, child: int, since: float) -> str:
         return ""
 
 
+def listens(port: int, *, child: int) -> bool:
+    """Whether our `child` listens there."""
+    with suppress(psutil.Error):
+        return bool(_listens(psutil.Process(child).net_connections(kind="tcp"), port))
+    return False
+
+
 def _listens(connections: Iterable[Any], port: int) -> list[int | None]:
     """The processes of those that listen there; None for one of its own list."""
     return [

@@ -17,7 +17,7 @@ from harness.client.ready import ask
 from harness.core.errors import CouldNotRun, Unreached
 from harness.core.history import Life, LifePhase
 from harness.core.recorder import Recorder
-from harness.core.target import Limits, Start, Target, fill, placeholders
+from harness.core.target import Start, Target, fill, values_of
 from harness.live.output import OutputFile
 from harness.live.ports import HOST, Lease, foreign_listener, is_free, lease_port
 from harness.live.process import end_group, signal_group, spawn
@@ -47,7 +47,7 @@ class LiveServer:
         *,
         target: Target,
         start: Start,
-        limits: Limits,
+        profile: str,
         recorder: Recorder,
         folder: Path,
         mutant: str = "",
@@ -56,7 +56,7 @@ class LiveServer:
         self.address = (HOST, 0)
         self._target = target
         self._start = start
-        self._limits = limits
+        self._profile = profile
         self._recorder = recorder
         self._folder = folder
         self._mutant = mutant
@@ -164,7 +164,7 @@ class LiveServer:
     def _launch(self, *, empty: bool) -> None:
         data = self.data
         data.mkdir(parents=True, exist_ok=True)
-        values = placeholders(self._limits) | {
+        values = values_of(self._target, self._profile) | {
             "python": sys.executable,
             "host": self.address[0],
             "port": self.address[1],

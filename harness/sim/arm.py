@@ -106,7 +106,7 @@ class SimArm:
                 network=network,
                 target=case.target,
                 app=app,
-                limits=case.profiled.limits,
+                profile=case.profile,
                 recorder=recorder,
                 log=log,
                 mutant=case.mutant,
@@ -121,6 +121,7 @@ class SimArm:
                 undo.enter_context(lying_on(disk))
                 storage = SimStorage(disk, lambda: file.format(data=server.data))
             yield World(
+                profile=case.profile,
                 profiled=case.profiled,
                 tolerances=case.target.tolerances,
                 retry_ms=case.target.retry_ms,
@@ -131,6 +132,7 @@ class SimArm:
                 recorder=recorder,
                 rng=random.Random(seed),
                 probes_lag=False,
+                salt=case.salt,
             )
 
     async def aclose(self) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import httpcore
 
-from harness.arm import Link
+from harness.arm import Box, Link
+from harness.core.errors import NotApplicable
 from harness.core.fault import REFUSING, Close, Fault, FaultKind
+from harness.core.nginx import Nginx
 from harness.link import DirectLink, FaultyLink
 from harness.sim.connection import Connection
 from harness.sim.life import LIFE, Life
@@ -64,6 +66,11 @@ class SimNetwork:
         if direct:
             return DirectLink(self._dial)
         return FaultyLink(_Passages(self, close), close)
+
+    async def middlebox(self, nginx: Nginx) -> Box:
+        """There is none here."""
+        del nginx
+        raise NotApplicable("nginx is a real process: --arm live has it, sim does not")
 
     def listen(self, factory: Callable[[], Any], port: int) -> Listener:
         """Open a port for the life that asks."""

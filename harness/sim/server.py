@@ -17,7 +17,7 @@ from harness.core.fault import Close
 from harness.core.history import Life as LifeRecord
 from harness.core.history import LifePhase
 from harness.core.recorder import Recorder
-from harness.core.target import App, Limits, Target, fill, placeholders
+from harness.core.target import App, Target, fill, values_of
 from harness.sim.chance import seed_chance
 from harness.sim.data import Data
 from harness.sim.host import AppTrouble, load, serve, server_for
@@ -45,7 +45,7 @@ class SimServer:
         network: SimNetwork,
         target: Target,
         app: App,
-        limits: Limits,
+        profile: str,
         recorder: Recorder,
         log: Log,
         mutant: str,
@@ -57,7 +57,7 @@ class SimServer:
         self._network = network
         self._target = target
         self._app = app
-        self._limits = limits
+        self._profile = profile
         self._recorder = recorder
         self._log = log
         self._mutant = mutant
@@ -172,7 +172,7 @@ class SimServer:
         self._loop.create_task(serve(server, life.end), name="server")
 
     def _environment(self) -> dict[str, str]:
-        values = placeholders(self._limits) | {
+        values = values_of(self._target, self._profile) | {
             "host": HOST,
             "port": self._network.port,
             "data": str(self._data.path),

@@ -43,9 +43,9 @@ Render = Callable[[str, Event], bytes]
 
 
 class EventLog:
-    """The last `limit` events of one epoch, numbered from 1."""
+    """The last `limit` events of one epoch, numbered from 1; None: no limit."""
 
-    def __init__(self, *, epoch: str, limit: int, render: Render) -> None:
+    def __init__(self, *, epoch: str, limit: int | None, render: Render) -> None:
         self.epoch = epoch
         self.head = 0
         self.entries: deque[Entry] = deque(maxlen=limit)
@@ -72,6 +72,10 @@ class EventLog:
         self.entries.append(entry)
         self.head = seq
         return entry
+
+    def drop_oldest(self) -> None:
+        """Forget the oldest event."""
+        self.entries.popleft()
 
     def after(self, seq: int) -> tuple[Entry, ...]:
         """The events after number `seq`; none of them may be gone already."""

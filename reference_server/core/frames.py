@@ -54,6 +54,6 @@ class Frames:
         """Section 3, stream, 3; no id: "control frames never move the cursor"."""
         return self.block("reset", {"reason": reason.value})
 
-    def event(self, cursor: str, event: Event) -> bytes:
-        """Section 3, stream, 4."""
+    def event(self, cursor: str | None, event: Event) -> bytes:
+        """Section 3, stream, 4; "`naive` sends no id at all"."""
         return self.block(event.kind.value, event.data, cursor=cursor)

@@ -6,6 +6,8 @@ Unicode code points.
 
 import json
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from reference_server.core.message import Draft
@@ -14,6 +16,7 @@ AUTHOR = range(1, 201)
 TEXT = range(1, 10_001)
 NONCE = range(0, 201)
 
+_UID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MESSAGE_ID = re.compile(r"[1-9][0-9]{0,17}")
 _TIME = re.compile(r"[0-9]{1,16}")
 
@@ -21,11 +24,19 @@ _TIME = re.compile(r"[0-9]{1,16}")
 class Refused(Exception):
     """Bad input; `status` is a 4xx, `code` is for programs, the text for people."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.headers = headers
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -70,7 +81,7 @@ def parse_patch(body: bytes) -> str:
 
 
 def parse_message_id(text: str) -> int | None:
-    """A window id as it stands in a path, or None: then no message has it."""
+    """A message id as it stands in a path, or None: then no message has it."""
     return int(text) if _MESSAGE_ID.fullmatch(text) else None
 
 
@@ -79,3 +90,30 @@ def parse_load_from(text: str | None) -> int:
     if text is None or not _TIME.fullmatch(text):
         raise Refused(400, "bad_query", "loadFrom must be milliseconds since 1970")
     return int(text)
+
+
+def parse_before(text: str | None) -> int | None:
+    """`before`, the id of a message; None when it is not given."""
+    if text is None:
+        return None
+    before = parse_message_id(text)
+    if before is None:
+        raise Refused(400, "bad_query", "before must be the id of a message")
+    return before
+
+
+def is_uid(text: str) -> bool:
+    """Section 3: "The uid cookie is 1-64 of `A-Z a-z 0-9 _ -`"."""
+    return _UID.fullmatch(text) is not None
+
+
+def parse_uid(cookies: str) -> str:
+    """The uid of a Cookie header; "anything else counts as missing".
+
+    So do two different ones: there is no telling whose request it is.
+    """
+    pairs = (pair.strip(" \t").partition("=") for pair in cookies.split(";"))
+    given = {value for name, _, value in pairs if name == "uid"}
+    if len(given) == 1 and is_uid(uid := given.pop()):
+        return uid
+    raise Refused(401, "no_uid", "this call needs the cookie uid")

@@ -3,20 +3,23 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from reference_server.core.message import Json, Value
+from reference_server.core.message import Json, Message, Value
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A message in the window; `row` is its database id, which stays here."""
+    """A message in the window under its window id.
+
+    `row` is its database id, which stays here.
+    """
 
     id: int
     row: int
     value: Value
 
     def wire(self) -> Json:
-        """Section 3: "A message is `{id, value}` everywhere"."""
-        return {"id": self.id, "value": self.value.wire()}
+        """The message as the outside sees it."""
+        return Message(self.id, self.value).wire()
 
 
 class Window:
@@ -32,10 +35,10 @@ class Window:
         self.last_id = 0
         self.by_id: dict[int, Item] = {}
 
-    def fill(self, rows: Iterable[tuple[int, Value]], *, stored: int) -> None:
+    def fill(self, messages: Iterable[Message], *, stored: int) -> None:
         """Take the last messages of the database, oldest first, at start."""
-        for row, value in rows:
-            self.add(row, value)
+        for message in messages:
+            self.add(message.id, message.value)
         self.stored = stored
 
     def add(self, row: int, value: Value) -> Item:

@@ -11,8 +11,14 @@ from reference_server.mutants import (  # noqa: F401 - importing them fills REGI
     event,
     history,
     init,
+    isolation,
     load,
+    log,
+    naive,
     ping,
+    private,
+    rate_limit,
+    record,
     refusal,
     reset,
     resume,
@@ -33,12 +39,13 @@ def names() -> list[str]:
 
 
 def listing() -> Iterator[str]:
-    """JSON Lines: name, requirement, description."""
+    """JSON Lines: name, requirement, profile, description."""
     for mutant in REGISTRY.values():
         yield json.dumps(
             {
                 "name": mutant.name,
                 "requirement": mutant.requirement,
+                "profile": mutant.profile,
                 "description": mutant.description,
             }
         )

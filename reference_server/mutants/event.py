@@ -19,8 +19,9 @@ from reference_server.core.resume import Decision, Resume
 from reference_server.core.validation import Refused
 from reference_server.core.window import Item, Window
 from reference_server.mutants.registry import mutant
-from reference_server.profiles.broadcast import Broadcast, BroadcastApi
+from reference_server.shared_chat import SharedCalls, SharedChat
 from reference_server.stream import Opening
+from reference_server.streams import Streams
 
 LOG_DELAY_S = 0.2
 SWAP_TIMEOUT_S = 0.25
@@ -31,7 +32,7 @@ def update_without_id(parts: Components) -> Components:
     """Update events carry no id."""
 
     class Bare(Frames):
-        def event(self, cursor: str, event: Event) -> bytes:
+        def event(self, cursor: str | None, event: Event) -> bytes:
             if event.kind is Kind.UPDATE:
                 return self.block(event.kind.value, event.data)
             return super().event(cursor, event)
@@ -43,15 +44,16 @@ def update_without_id(parts: Components) -> Components:
 def resumed_ping_has_head(parts: Components) -> Components:
     """The ping frame of a resumed stream carries the head's id, past the replay."""
 
-    class Hasty(Broadcast):
-        def opening(self, connection: Connection, decision: Decision) -> Opening:
-            opening = super().opening(connection, decision)
-            if not isinstance(decision, Resume):
+    class Hasty(Streams):
+        def opening(
+            self, connection: Connection, decision: Decision, log: EventLog | None
+        ) -> Opening:
+            opening = super().opening(connection, decision, log)
+            if not isinstance(decision, Resume) or log is None:
                 return opening
-            ping = self.ping_frame(connection, cursor=self.log.cursor)
-            return replace(opening, ping=ping)
+            return replace(opening, ping=self.ping_frame(connection, log.cursor))
 
-    return replace(parts, broadcast=Hasty)
+    return replace(parts, streams=Hasty)
 
 
 @mutant("neighbours-swapped", "event/order")
@@ -61,12 +63,12 @@ def neighbours_swapped(parts: Components) -> Components:
     class Swapping(Channel):
         def __init__(self) -> None:
             super().__init__()
-            self.held: dict[str, bytes] = {}
+            self.held: dict[str, Entry] = {}
 
         def deliver(self, connection: Connection, entry: Entry) -> None:
             newest = next(reversed(self.members.values()), None)
             if entry.seq % 7 == 0 and connection is newest:
-                self.held[connection.id] = entry.frame
+                self.held[connection.id] = entry
                 loop = asyncio.get_running_loop()
                 loop.call_later(SWAP_TIMEOUT_S, self.release, connection)
                 return
@@ -74,9 +76,9 @@ def neighbours_swapped(parts: Components) -> Components:
             self.release(connection)
 
         def release(self, connection: Connection) -> None:
-            frame = self.held.pop(connection.id, None)
-            if frame is not None and not connection.ended:
-                connection.offer(frame)
+            entry = self.held.pop(connection.id, None)
+            if entry is not None and not connection.ended:
+                connection.offer(entry)
 
     return replace(parts, channel=Swapping)
 
@@ -125,7 +127,7 @@ def replay_from_cursor(parts: Components) -> Components:
 def phantom_update(parts: Components) -> Components:
     """A PATCH that is refused with 404 sends an update event all the same."""
 
-    class Phantom(Broadcast):
+    class Phantom(SharedChat):
         async def _update(self, message_id: int, text: str) -> Item:
             try:
                 return await super()._update(message_id, text)
@@ -135,25 +137,25 @@ def phantom_update(parts: Components) -> Components:
                 self.announce(Kind.UPDATE, {"id": message_id, "value": value})
                 raise
 
-    return replace(parts, broadcast=Phantom)
+    return replace(parts, shared_chat=Phantom)
 
 
 @mutant("phantom-create", "event/no-phantom")
 def phantom_create(parts: Components) -> Components:
     """A POST that is rejected with 4xx sends a create event all the same."""
 
-    class Phantom(BroadcastApi):
+    class Phantom(SharedCalls):
         async def create(self, request: Request) -> ASGIApp:
             try:
                 return await super().create(request)
             except Refused:
                 now = clock.now_ms()
                 value = {"author": "?", "text": "?", "createdAt": now}
-                next_id = self.service.window.last_id + 1
-                self.service.announce(Kind.CREATE, {"id": next_id, "value": value})
+                next_id = self.chat.window.last_id + 1
+                self.chat.announce(Kind.CREATE, {"id": next_id, "value": value})
                 raise
 
-    return replace(parts, broadcast_api=Phantom)
+    return replace(parts, shared_calls=Phantom)
 
 
 @mutant("replay-shows-later-text", "event/payload")
@@ -216,25 +218,29 @@ def _replaying(change: Callable[[Json], Json]) -> type[EventLog]:
     return Changed
 
 
+class LateLog(EventLog):
+    """Keeps an event only some time after it was handed out."""
+
+    def __init__(self, *, epoch: str, limit: int | None, render: Render) -> None:
+        super().__init__(epoch=epoch, limit=limit, render=render)
+        self.pending: deque[Event] = deque()
+
+    def append(self, event: Event) -> Entry:
+        """Number it as if it were kept."""
+        self.pending.append(event)
+        seq = self.head + len(self.pending)
+        asyncio.get_running_loop().call_later(LOG_DELAY_S, self.settle)
+        return Entry(seq, event, self.render(self.cursor_of(seq), event))
+
+    def settle(self) -> None:
+        """Keep the next one."""
+        super().append(self.pending.popleft())
+
+
 @mutant("logged-late", "event/logged-before-sent")
 def logged_late(parts: Components) -> Components:
     """An event enters the log 200 ms after it was sent."""
-
-    class Late(EventLog):
-        def __init__(self, *, epoch: str, limit: int, render: Render) -> None:
-            super().__init__(epoch=epoch, limit=limit, render=render)
-            self.pending: deque[Event] = deque()
-
-        def append(self, event: Event) -> Entry:
-            self.pending.append(event)
-            seq = self.head + len(self.pending)
-            asyncio.get_running_loop().call_later(LOG_DELAY_S, self.settle)
-            return Entry(seq, event, self.render(self.cursor_of(seq), event))
-
-        def settle(self) -> None:
-            super().append(self.pending.popleft())
-
-    return replace(parts, event_log=Late)
+    return replace(parts, event_log=LateLog)
 
 
 @mutant("delete-lingers", "converge")
@@ -273,7 +279,7 @@ def events_stripped(parts: Components) -> Components:
     """Events lose the text's trailing white space, /init keeps it."""
 
     class Stripping(Frames):
-        def event(self, cursor: str, event: Event) -> bytes:
+        def event(self, cursor: str | None, event: Event) -> bytes:
             value = event.data.get("value")
             if value is not None:
                 value = value | {"text": value["text"].rstrip()}

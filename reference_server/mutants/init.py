@@ -120,7 +120,7 @@ def init_reads_database(parts: Components) -> Components:
 
     class Reading(Broadcast):
         async def snapshot(self) -> Json:
-            await asyncio.to_thread(self.store.load, self.settings.message_limit)
+            await asyncio.to_thread(self.chat.store.load, self.chat.limit)
             return await super().snapshot()
 
     return replace(parts, broadcast=Reading)
@@ -132,7 +132,7 @@ def init_cursor_too_new(parts: Components) -> Components:
 
     class Torn(Broadcast):
         async def snapshot(self) -> Json:
-            messages = self.window.snapshot()
+            messages = self.chat.snapshot()
             await asyncio.sleep(CURSOR_DELAY_S)
             return messages | {"cursor": self.log.cursor}
 

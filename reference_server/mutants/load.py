@@ -1,13 +1,21 @@
 """Mutants of load/*."""
 
+import asyncio
+import os
 from dataclasses import replace
 
+from reference_server.channel import Channel
 from reference_server.components import Components
 from reference_server.connections import Connection
+from reference_server.core.event_log import Entry
+from reference_server.core.validation import Refused
 from reference_server.mutants.registry import mutant
-from reference_server.profiles.broadcast import Broadcast
+from reference_server.stream import EventStream
+from reference_server.streams import Streams
 
 SHORT_QUEUE = 16
+HERD = 40
+LEFT_BEHIND = 256 * 1024
 
 
 @mutant("unbounded-queue", "load/slow-reader")
@@ -15,9 +23,9 @@ def unbounded_queue(parts: Components) -> Components:
     """A client that does not read is never ended; its queue grows for ever."""
 
     class Unbounded(Connection):
-        def __init__(self, *, connection_id: str, queue_limit: int) -> None:
-            super().__init__(connection_id=connection_id, queue_limit=queue_limit)
-            self.queue_limit = 1 << 60
+        def offer(self, entry: Entry) -> None:
+            self.queue_limit = len(self.queue) + 1
+            super().offer(entry)
 
     return replace(parts, connection=Unbounded)
 
@@ -26,11 +34,11 @@ def unbounded_queue(parts: Components) -> Components:
 def fixed_retry(parts: Components) -> Components:
     """`retry` is the same for every client."""
 
-    class Fixed(Broadcast):
+    class Fixed(Streams):
         def retry_ms(self) -> int | None:
             return self.settings.retry_ms
 
-    return replace(parts, broadcast=Fixed)
+    return replace(parts, streams=Fixed)
 
 
 @mutant("backlog-dropped", "load/slow-reader")
@@ -38,8 +46,75 @@ def backlog_dropped(parts: Components) -> Components:
     """A connection with a backlog loses events instead of being ended."""
 
     class Dropping(Connection):
-        def offer(self, frame: bytes) -> None:
+        def offer(self, entry: Entry) -> None:
             if len(self.queue) < min(self.queue_limit, SHORT_QUEUE):
-                super().offer(frame)
+                super().offer(entry)
 
     return replace(parts, connection=Dropping)
+
+
+@mutant("herd-refused", "load/herd")
+def herd_refused(parts: Components) -> Components:
+    """More than forty streams opened within a second are refused with 503."""
+
+    class Overrun(Streams):
+        second = 0
+        count = 0
+
+        def connection(self, owner: str | None = None) -> Connection:
+            second = int(asyncio.get_running_loop().time())
+            self.count = self.count + 1 if second == self.second else 1
+            self.second = second
+            if self.count > HERD:
+                raise Refused(503, "busy", "too many streams at once")
+            return super().connection(owner)
+
+    return replace(parts, streams=Overrun)
+
+
+@mutant("closed-leaves-memory", "load/no-leak")
+def closed_leaves_memory(parts: Components) -> Components:
+    """Every stream that ends leaves a task and 256 KiB behind."""
+    left: list[asyncio.Task[None]] = []
+
+    async def stay() -> None:
+        held = bytearray(b"x" * LEFT_BEHIND)
+        await asyncio.Event().wait()
+        del held
+
+    class Leaving(EventStream):
+        def close(self) -> None:
+            if not self.connection.ended:
+                left.append(asyncio.create_task(stay()))
+            super().close()
+
+    return replace(parts, stream=Leaving)
+
+
+@mutant("vanished-leave-files", "load/no-leak")
+def vanished_leave_files(parts: Components) -> Components:
+    """A client that goes away leaves an open file descriptor behind."""
+
+    class Leaving(EventStream):
+        def close(self) -> None:
+            if not self.connection.ended:
+                os.open(os.devnull, os.O_RDONLY)
+            super().close()
+
+    return replace(parts, stream=Leaving)
+
+
+@mutant("closed-stays-in-channel", "load/no-leak")
+def closed_stays_in_channel(parts: Components) -> Components:
+    """A stream whose client has gone stays in the channel; its queue fills."""
+
+    class Ghosts(Channel):
+        def leave(self, connection: Connection) -> None:
+            pass
+
+    class Ghost(Connection):
+        def offer(self, entry: Entry) -> None:
+            self.queue.append(entry)
+            self._wakeup.set()
+
+    return replace(parts, channel=Ghosts, connection=Ghost)

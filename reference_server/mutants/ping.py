@@ -7,7 +7,7 @@ from dataclasses import replace
 from reference_server.components import Components
 from reference_server.connections import Connection, Connections
 from reference_server.mutants.registry import mutant
-from reference_server.profiles.broadcast import Broadcast
+from reference_server.streams import Streams
 
 CONSTANT_ID = "connection"
 
@@ -16,7 +16,7 @@ CONSTANT_ID = "connection"
 def constant_connection_id(parts: Components) -> Components:
     """Every ping frame names the same connection id; a ping of it keeps all."""
 
-    class Same(Broadcast):
+    class Same(Streams):
         def ping_frame(
             self, connection: Connection, cursor: str | None = None
         ) -> bytes:
@@ -24,14 +24,14 @@ def constant_connection_id(parts: Components) -> Components:
             return frame.replace(connection.id.encode(), CONSTANT_ID.encode())
 
     class All(Connections):
-        def ping(self, connection_id: str) -> bool:
+        def ping(self, connection_id: str, owner: str | None = None) -> bool:
             if connection_id != CONSTANT_ID or not self.open:
                 return False
             for each in list(self.open):
-                super().ping(each)
+                super().ping(each, owner)
             return True
 
-    return replace(parts, broadcast=Same, connections=All)
+    return replace(parts, streams=Same, connections=All)
 
 
 @mutant("reused-connection-id", "ping/unique-connection")
@@ -76,8 +76,8 @@ def dropped_still_listed(parts: Components) -> Components:
             super().sweep(now_s)
             self.ghosts += [each for each in before if each not in self.open]
 
-        def ping(self, connection_id: str) -> bool:
-            return super().ping(connection_id) or connection_id in self.ghosts
+        def ping(self, connection_id: str, owner: str | None = None) -> bool:
+            return super().ping(connection_id, owner) or connection_id in self.ghosts
 
     return replace(parts, connections=Ghosts)
 
@@ -87,8 +87,9 @@ def pings_ignored(parts: Components) -> Components:
     """Pings are answered with 204 but do not keep the connection."""
 
     class Deaf(Connections):
-        def ping(self, connection_id: str) -> bool:
-            return connection_id in self.open
+        def ping(self, connection_id: str, owner: str | None = None) -> bool:
+            connection = self.open.get(connection_id)
+            return connection is not None and connection.owner == owner
 
     return replace(parts, connections=Deaf)
 
@@ -106,8 +107,10 @@ def unknown_ping_accepted(parts: Components) -> Components:
             super().forget(connection)
             self.closed.append(connection.id)
 
-        def ping(self, connection_id: str) -> bool:
-            return super().ping(connection_id) or connection_id not in self.closed
+        def ping(self, connection_id: str, owner: str | None = None) -> bool:
+            return (
+                super().ping(connection_id, owner) or connection_id not in self.closed
+            )
 
     return replace(parts, connections=Lenient)
 
@@ -125,7 +128,7 @@ def closed_ping_accepted(parts: Components) -> Components:
             super().forget(connection)
             self.closed.append(connection.id)
 
-        def ping(self, connection_id: str) -> bool:
-            return super().ping(connection_id) or connection_id in self.closed
+        def ping(self, connection_id: str, owner: str | None = None) -> bool:
+            return super().ping(connection_id, owner) or connection_id in self.closed
 
     return replace(parts, connections=Lenient)

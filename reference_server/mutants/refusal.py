@@ -3,119 +3,137 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
+from sqlalchemy import Connection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reference_server import clock
+from reference_server.changes import deleting, inserting, updating
 from reference_server.components import Components
 from reference_server.core.event_log import Kind
 from reference_server.core.message import Draft, Json, Value
 from reference_server.core.window import Item
+from reference_server.database import Database, StoreUnavailableError
 from reference_server.mutants.registry import mutant
 from reference_server.profiles.broadcast import Broadcast
-from reference_server.store import Store, StoreUnavailableError
+from reference_server.settings import Settings
+from reference_server.shared_chat import SharedChat
+from reference_server.table import MessageTable
 
 Refusal = Callable[[Broadcast], None]
+
+
+class Early(SharedChat):
+    """Puts a new message into the window before it is stored."""
+
+    def early(self, draft: Draft) -> Item:
+        """The message, of which the database knows nothing yet."""
+        return self.window.add(0, draft.stamped(self.creation_clock.next_ms()))
+
+    async def store_early(self, item: Item) -> Item:
+        """What the database then says of it."""
+        apply = partial(self.stored, item)
+        return await self.writes.make(inserting(self.table, item.value, apply))
+
+    def stored(self, item: Item, row: int) -> Item:
+        """It has taken it."""
+        self.window.by_id[item.id] = stored = replace(item, row=row)
+        return stored
 
 
 @mutant("refused-create-taken-back", "write/before-broadcast")
 def refused_create_taken_back(parts: Components) -> Components:
     """A new message is sent before it is stored, and deleted again if it is not."""
 
-    class Hasty(Broadcast):
+    class Hasty(Early):
         async def _create(self, draft: Draft) -> Item:
-            async with self._lock:
-                value = _value(self, draft)
-                item = self.window.add(0, value)
-                self.announce(Kind.CREATE, item.wire())
-                try:
-                    row = await asyncio.to_thread(self.store.insert, value)
-                except StoreUnavailableError:
-                    self.window.remove(item.id)
-                    self.announce(Kind.DELETE, {"id": item.id})
-                    raise
-                self.window.by_id[item.id] = replace(item, row=row)
-            return item
+            item = self.early(draft)
+            self.announce(Kind.CREATE, item.wire())
+            try:
+                return await self.store_early(item)
+            except StoreUnavailableError:
+                self.deleted(item.id)
+                raise
 
-    return replace(parts, broadcast=Hasty)
+    return replace(parts, shared_chat=Hasty)
 
 
 @mutant("sent-before-commit-returns", "write/before-broadcast")
 def sent_before_commit_returns(parts: Components) -> Components:
     """A new message is sent when its INSERT has succeeded, before its COMMIT has."""
 
-    class Telling(Store):
-        tell: Callable[[int, Value], object]
+    class Telling(MessageTable):
+        tell: Callable[[int, Value], object] | None = None
 
-        def insert(self, value: Value) -> int:
-            with self.transaction() as connection:
-                columns = {c.name: getattr(value, c.name, None) for c in self.table.c}
-                del columns["id"]
-                done = connection.execute(self.table.insert().values(columns))
-                self.tell(int(done.lastrowid), value)
-            return int(done.lastrowid)
+        def insert_in(
+            self, connection: Connection, value: Value, uid: str | None
+        ) -> int:
+            row = super().insert_in(connection, value, uid)
+            if self.tell is not None:
+                self.tell(row, value)
+            return row
 
-    class Hasty(Broadcast):
+    class Hasty(SharedChat):
         async def _create(self, draft: Draft) -> Item:
             loop, shown = asyncio.get_running_loop(), list[Item]()
 
             def show(row: int, value: Value) -> None:
-                shown.append(self.window.add(row, value))
-                self.announce(Kind.CREATE, shown[0].wire())
+                shown.append(self.created(row, value))
 
-            async with self._lock:
-                assert isinstance(self.store, Telling)
-                self.store.tell = lambda row, value: loop.call_soon_threadsafe(
-                    show, row, value
-                )
-                await asyncio.to_thread(self.store.insert, _value(self, draft))
-            return shown[0]
+            assert isinstance(self.table, Telling)
+            self.table.tell = lambda row, value: loop.call_soon_threadsafe(
+                show, row, value
+            )
+            value = draft.stamped(self.creation_clock.next_ms())
+            stored = inserting(self.table, value, lambda _: shown[0])
+            return await self.writes.make(stored)
 
-    return replace(parts, store=Telling, broadcast=Hasty)
+    return replace(parts, table=Telling, shared_chat=Hasty)
 
 
 @mutant("update-before-commit", "write/before-broadcast")
 def update_before_commit(parts: Components) -> Components:
     """An update is sent before the database has taken it."""
 
-    class Hasty(Broadcast):
+    class Hasty(SharedChat):
         async def _update(self, message_id: int, text: str) -> Item:
             old = self.interactive(message_id)
-            early = replace(old, value=replace(old.value, text=text))
-            self.announce(Kind.UPDATE, early.wire())
-            async with self._lock:
-                await asyncio.to_thread(self.store.update, old.row, early.value)
-                return self.window.update(message_id, early.value)
+            value = old.value.edited(text, clock.now_ms())
+            self.announce(Kind.UPDATE, replace(old, value=value).wire())
+            apply = partial(self.window.update, message_id, value)
+            return await self.writes.make(updating(self.table, old.row, value, apply))
 
-    return replace(parts, broadcast=Hasty)
+    return replace(parts, shared_chat=Hasty)
 
 
 @mutant("delete-before-commit", "write/before-broadcast")
 def delete_before_commit(parts: Components) -> Components:
     """A delete is sent before the database has taken it."""
 
-    class Hasty(Broadcast):
+    class Hasty(SharedChat):
         async def _delete(self, message_id: int) -> None:
             old = self.interactive(message_id)
             self.announce(Kind.DELETE, {"id": message_id})
-            async with self._lock:
-                await asyncio.to_thread(self.store.delete, old.row)
-                self.window.remove(message_id)
+            apply = partial(self.window.remove, message_id)
+            await self.writes.make(deleting(self.table, old.row, apply))
 
-    return replace(parts, broadcast=Hasty)
+    return replace(parts, shared_chat=Hasty)
 
 
 @mutant("refused-create-acknowledged", "write/before-broadcast")
 def refused_create_acknowledged(parts: Components) -> Components:
     """A new message that the database refused is answered with 201."""
 
-    class Lying(Broadcast):
-        async def _create(self, draft: Draft) -> Item:
+    class Lying(SharedChat):
+        async def create(self, draft: Draft) -> Item:
             try:
-                return await super()._create(draft)
+                return await super().create(draft)
             except StoreUnavailableError:
-                return Item(self.window.last_id + 1, 0, _value(self, draft))
+                value = draft.stamped(self.creation_clock.next_ms())
+                return Item(self.window.last_id + 1, 0, value)
 
-    return replace(parts, broadcast=Lying)
+    return replace(parts, shared_chat=Lying)
 
 
 @mutant("refusal-blames-caller", "write/before-broadcast")
@@ -141,87 +159,93 @@ class _Blaming:
 def refusal_for_ever(parts: Components) -> Components:
     """Once the database has refused a new message, every later one is refused."""
 
-    class Sulking(Store):
+    class Sulking(MessageTable):
         has_refused = False
 
-        def insert(self, value: Value) -> int:
+        def insert(self, value: Value, uid: str | None = None) -> int:
             try:
                 if self.has_refused:
                     raise StoreUnavailableError("it has refused before")
-                return super().insert(value)
+                return super().insert(value, uid)
             except StoreUnavailableError:
                 self.has_refused = True
                 raise
 
-    return replace(parts, store=Sulking)
+    return replace(parts, table=Sulking)
 
 
 @mutant("refusal-ends-streams", "write/before-broadcast")
 def refusal_ends_streams(parts: Components) -> Components:
     """When the database refuses a new message every stream is ended."""
-    return _upon_refusal(parts, lambda service: service.connections.end_all())
+    return _upon_refusal(parts, lambda service: service.streams.connections.end_all())
 
 
 @mutant("refused-create-in-window", "init/from-cache")
 def refused_create_in_window(parts: Components) -> Components:
     """A new message is put into the window before it is stored, and stays there."""
 
-    class Hasty(Broadcast):
+    class Hasty(Early):
         async def _create(self, draft: Draft) -> Item:
-            async with self._lock:
-                value = _value(self, draft)
-                item = self.window.add(0, value)
-                row = await asyncio.to_thread(self.store.insert, value)
-                self.window.by_id[item.id] = item = replace(item, row=row)
-                self.announce(Kind.CREATE, item.wire())
-            return item
+            return await self.store_early(self.early(draft))
 
-    return replace(parts, broadcast=Hasty)
+        def stored(self, item: Item, row: int) -> Item:
+            stored = super().stored(item, row)
+            self.announce(Kind.CREATE, stored.wire())
+            return stored
+
+    return replace(parts, shared_chat=Hasty)
 
 
 @mutant("init-empty-after-refusal", "init/from-cache")
 def init_empty_after_refusal(parts: Components) -> Components:
     """When the database refuses a new message the window is emptied."""
-    return _upon_refusal(parts, lambda service: service.window.by_id.clear())
+    return _upon_refusal(parts, lambda service: service.chat.window.by_id.clear())
 
 
 @mutant("init-stale-without-database", "init/from-cache")
 def init_stale_without_database(parts: Components) -> Components:
     """/init asks the database; when it is away, it shows what it had at the start."""
 
-    class Stale(Broadcast):
-        async def start(self) -> None:
-            await super().start()
+    class Remembering(SharedChat):
+        at_start: Json
+
+        async def load(self) -> None:
+            await super().load()
             self.at_start = self.window.snapshot()
 
+    class Stale(Broadcast):
         async def snapshot(self) -> Json:
+            chat = self.chat
+            assert isinstance(chat, Remembering)
             try:
-                await asyncio.to_thread(self.store.load, self.settings.message_limit)
+                await asyncio.to_thread(chat.store.load, chat.limit)
             except StoreUnavailableError:
-                return self.at_start | {"cursor": self.log.cursor}
+                return chat.at_start | {"cursor": self.log.cursor}
             return await super().snapshot()
 
-    return replace(parts, broadcast=Stale)
-
-
-def _value(service: Broadcast, draft: Draft) -> Value:
-    return Value(
-        author=draft.author,
-        text=draft.text,
-        created_at=service.creation_clock.next_ms(),
-        nonce=draft.nonce,
-    )
+    return replace(parts, shared_chat=Remembering, broadcast=Stale)
 
 
 def _upon_refusal(parts: Components, do: Refusal) -> Components:
     """Components that also do this when a new message cannot be stored."""
 
-    class Upset(Broadcast):
-        async def _create(self, draft: Draft) -> Item:
+    class Touchy(SharedChat):
+        upset: Callable[[], None] | None = None
+
+        async def create(self, draft: Draft) -> Item:
             try:
-                return await super()._create(draft)
+                return await super().create(draft)
             except StoreUnavailableError:
-                do(self)
+                if self.upset is not None:
+                    self.upset()
                 raise
 
-    return replace(parts, broadcast=Upset)
+    class Upset(Broadcast):
+        def __init__(
+            self, settings: Settings, parts: Components, database: Database
+        ) -> None:
+            super().__init__(settings, parts, database)
+            assert isinstance(self.chat, Touchy)
+            self.chat.upset = partial(do, self)
+
+    return replace(parts, shared_chat=Touchy, broadcast=Upset)

@@ -1,16 +1,19 @@
 """Mutants of reset/*."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
 
 from reference_server.components import Components
 from reference_server.connections import Connection
 from reference_server.core.cursor import MAX_LENGTH
+from reference_server.core.event_log import EventLog
 from reference_server.core.resume import Decision, Fresh, Reason, Reset, Resume
 from reference_server.mutants.deciding import Change, changing
 from reference_server.mutants.registry import mutant
 from reference_server.profiles.broadcast import Broadcast
 from reference_server.stream import Emit, EventStream, Opening
+from reference_server.streams import Join, Streams
 
 FRESH_RESET_S = 2.0
 
@@ -103,7 +106,7 @@ def oversized_closes(parts: Components) -> Components:
             stream = super().open_stream(cursor)
             if cursor is None or len(cursor) <= MAX_LENGTH:
                 return stream
-            return Empty(stream.opening, frames=self.frames, keepalive_s=1.0)
+            return Empty(stream.opening, frames=self.streams.frames, keepalive_s=1.0)
 
     return replace(parts, broadcast=Closing)
 
@@ -112,28 +115,32 @@ def oversized_closes(parts: Components) -> Components:
 def event_before_reset(parts: Components) -> Components:
     """The newest event of the log is sent before the reset."""
 
-    class Early(Broadcast):
-        def opening(self, connection: Connection, decision: Decision) -> Opening:
-            opening = super().opening(connection, decision)
-            if opening.reset is None or not self.log.entries:
+    class Early(Streams):
+        def opening(
+            self, connection: Connection, decision: Decision, log: EventLog | None
+        ) -> Opening:
+            opening = super().opening(connection, decision, log)
+            if opening.reset is None or log is None or not log.entries:
                 return opening
-            return replace(opening, reset=self.log.entries[-1].frame + opening.reset)
+            return replace(opening, reset=log.entries[-1].frame + opening.reset)
 
-    return replace(parts, broadcast=Early)
+    return replace(parts, streams=Early)
 
 
 @mutant("event-after-reset", "reset/before-any-event")
 def event_after_reset(parts: Components) -> Components:
     """The newest event of the log is sent after the reset."""
 
-    class Late(Broadcast):
-        def opening(self, connection: Connection, decision: Decision) -> Opening:
-            opening = super().opening(connection, decision)
-            if opening.reset is None or not self.log.entries:
+    class Late(Streams):
+        def opening(
+            self, connection: Connection, decision: Decision, log: EventLog | None
+        ) -> Opening:
+            opening = super().opening(connection, decision, log)
+            if opening.reset is None or log is None or not log.entries:
                 return opening
-            return replace(opening, reset=opening.reset + self.log.entries[-1].frame)
+            return replace(opening, reset=opening.reset + log.entries[-1].frame)
 
-    return replace(parts, broadcast=Late)
+    return replace(parts, streams=Late)
 
 
 @mutant("reset-stays-live", "reset/before-any-event")
@@ -146,13 +153,21 @@ def reset_stays_live(parts: Components) -> Components:
             if self.opening.reset is not None:
                 await self.live(emit)
 
-    class Registering(Broadcast):
-        def opening(self, connection: Connection, decision: Decision) -> Opening:
+    class Registering(Streams):
+        def open(
+            self,
+            decision: Decision,
+            join: Join,
+            *,
+            log: EventLog | None,
+            owner: str | None = None,
+        ) -> EventStream:
+            stream = super().open(decision, join, log=log, owner=owner)
             if isinstance(decision, Reset):
-                self.register(connection)
-            return super().opening(connection, decision)
+                self.register(stream.connection, join)
+            return stream
 
-    return replace(parts, stream=Staying, broadcast=Registering)
+    return replace(parts, stream=Staying, streams=Registering)
 
 
 @mutant("reset-twice", "reset/once")
@@ -178,11 +193,11 @@ def fresh_reset_after_restart(parts: Components) -> Components:
     class Nervous(Broadcast):
         until_s = 0.0
 
-        async def start(self) -> None:
-            await super().start()
-            if self.window.stored:
+        def jobs(self) -> list[Coroutine[None, None, None]]:
+            if self.chat.window.stored:
                 now_s = asyncio.get_running_loop().time()
                 self.until_s = now_s + FRESH_RESET_S
+            return super().jobs()
 
         def decision(self, cursor: str | None) -> Decision:
             decision = super().decision(cursor)

@@ -14,6 +14,7 @@ from reference_server.mutants.deciding import changing, counting
 from reference_server.mutants.registry import mutant
 from reference_server.profiles.broadcast import BroadcastApi
 from reference_server.stream import Emit, EventStream
+from reference_server.streams import StreamCalls
 
 REPLAY_PAUSE_S = 0.005
 TRUNCATED = 10
@@ -103,9 +104,9 @@ def lost_during_replay(parts: Components) -> Components:
     class Muting(Connection):
         muted = False
 
-        def offer(self, frame: bytes) -> None:
+        def offer(self, entry: Entry) -> None:
             if not self.muted:
-                super().offer(frame)
+                super().offer(entry)
 
     class Losing(Slow):
         async def replay(self, emit: Emit) -> None:
@@ -124,8 +125,8 @@ def twice_during_replay(parts: Components) -> Components:
     class Doubling(Slow):
         async def replay(self, emit: Emit) -> None:
             await super().replay(emit)
-            for frame in tuple(self.connection.queue):
-                await emit(frame)
+            for entry in tuple(self.connection.queue):
+                await emit(entry.frame)
 
     return replace(parts, stream=Doubling)
 
@@ -134,11 +135,11 @@ def twice_during_replay(parts: Components) -> Components:
 def query_wins(parts: Components) -> Components:
     """The query `lastEventId` beats the header."""
 
-    class Query(BroadcastApi):
+    class Query(StreamCalls):
         def cursor(self, request: Request) -> str | None:
             return request.query_params.get("lastEventId") or super().cursor(request)
 
-    return replace(parts, broadcast_api=Query)
+    return replace(parts, stream_calls=Query)
 
 
 @mutant("reset-while-older-open", "resume/no-needless-reset")
@@ -151,12 +152,12 @@ def reset_while_older_open(parts: Components) -> Components:
         host: str | None = None
 
         async def events(self, request: Request) -> ASGIApp:
-            decision = self.service.decision(self.cursor(request))
+            decision = self.service.decision(self.streams.cursor(request))
             host = request.client.host if request.client else None
             held = self.older is not None and not self.older.ended
             if isinstance(decision, Resume) and held and host == self.host:
                 return self.service.stream_for(Reset(Reason.EVICTED))
-            stream = self.service.open_stream(self.cursor(request))
+            stream = self.service.open_stream(self.streams.cursor(request))
             if isinstance(decision, Resume):
                 self.older, self.host = stream.connection, host
             return stream

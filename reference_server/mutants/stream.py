@@ -3,15 +3,18 @@
 import asyncio
 from dataclasses import replace
 
+from starlette.types import Receive, Scope, Send
+
 from reference_server.components import Components
 from reference_server.connections import Connection
-from reference_server.core.event_log import Event
+from reference_server.core.event_log import Event, EventLog
 from reference_server.core.frames import Frames
 from reference_server.core.resume import Decision, Resume
 from reference_server.mutants.registry import mutant
-from reference_server.profiles.broadcast import Broadcast
 from reference_server.stream import Emit, EventStream, Headers, Opening
+from reference_server.streams import Join, Streams
 
+KEEPALIVES = 3
 REGISTRATION_DELAY_S = 0.15
 
 
@@ -32,7 +35,7 @@ def data_not_utf8(parts: Components) -> Components:
     """Event data with characters beyond ASCII holds bytes that are not UTF-8."""
 
     class Broken(Frames):
-        def event(self, cursor: str, event: Event) -> bytes:
+        def event(self, cursor: str | None, event: Event) -> bytes:
             frame = super().event(cursor, event)
             return bytes(0xFF if byte >= 0xC0 else byte for byte in frame)
 
@@ -43,15 +46,17 @@ def data_not_utf8(parts: Components) -> Components:
 def no_ping_on_resume(parts: Components) -> Components:
     """Resumed streams get no ping frame (and are not watched for pings)."""
 
-    class Silent(Broadcast):
-        def opening(self, connection: Connection, decision: Decision) -> Opening:
-            opening = super().opening(connection, decision)
+    class Silent(Streams):
+        def opening(
+            self, connection: Connection, decision: Decision, log: EventLog | None
+        ) -> Opening:
+            opening = super().opening(connection, decision, log)
             if not isinstance(decision, Resume):
                 return opening
             self.connections.forget(connection)
             return replace(opening, ping=self.frames.keepalive)
 
-    return replace(parts, broadcast=Silent)
+    return replace(parts, streams=Silent)
 
 
 @mutant("ping-after-replay", "stream/first-frame-ping")
@@ -94,17 +99,15 @@ def late_registration(parts: Components) -> Components:
     """The connection joins the channel 150 ms after its ping frame; what is committed
     in between is lost to it."""
 
-    class Late(Broadcast):
-        def register(self, connection: Connection) -> None:
-            self.connections.register(connection)
-            loop = asyncio.get_running_loop()
-            loop.call_later(REGISTRATION_DELAY_S, self.join, connection)
+    class Late(Streams):
+        def join(self, connection: Connection, join: Join) -> None:
+            def join_late() -> None:
+                if not connection.ended:
+                    join(connection)
 
-        def join(self, connection: Connection) -> None:
-            if not connection.ended:
-                self.channel.join(connection)
+            asyncio.get_running_loop().call_later(REGISTRATION_DELAY_S, join_late)
 
-    return replace(parts, broadcast=Late)
+    return replace(parts, streams=Late)
 
 
 @mutant("no-stream-headers", "stream/no-store")
@@ -134,9 +137,9 @@ def no_keepalive(parts: Components) -> Components:
     class Silent(EventStream):
         async def live(self, emit: Emit) -> None:
             while not self.connection.ended:
-                frame = await self.connection.take(self.keepalive_s)
-                if frame is not None:
-                    await emit(frame)
+                entry = await self.connection.take(self.keepalive_s)
+                if entry is not None:
+                    await emit(entry.frame)
 
     return replace(parts, stream=Silent)
 
@@ -151,3 +154,84 @@ def slow_keepalive(parts: Components) -> Components:
             await super().live(emit)
 
     return replace(parts, stream=Slow)
+
+
+@mutant("keepalive-until-first-event", "stream/survives-idle-proxy")
+def keepalive_until_first_event(parts: Components) -> Components:
+    """Keep-alives end with the first live event of a stream."""
+
+    class Hushed(EventStream):
+        async def live(self, emit: Emit) -> None:
+            hushed = False
+
+            async def hush(frame: bytes) -> None:
+                nonlocal hushed
+                hushed = hushed or frame is not self.keepalive
+                if not (hushed and frame is self.keepalive):
+                    await emit(frame)
+
+            await super().live(hush)
+
+    return replace(parts, stream=Hushed)
+
+
+@mutant("keepalive-gives-up", "stream/survives-idle-proxy")
+def keepalive_gives_up(parts: Components) -> Components:
+    """After three keep-alives in a row there is none until the next event."""
+
+    class Tired(EventStream):
+        async def live(self, emit: Emit) -> None:
+            sent = 0
+
+            async def tire(frame: bytes) -> None:
+                nonlocal sent
+                sent = sent + 1 if frame is self.keepalive else 0
+                if sent <= KEEPALIVES:
+                    await emit(frame)
+
+            await super().live(tire)
+
+    return replace(parts, stream=Tired)
+
+
+@mutant("accel-header-needs-http-1.1", "stream/survives-idle-proxy")
+def accel_header_needs_http_1_1(parts: Components) -> Components:
+    """X-Accel-Buffering is left out for HTTP/1.0, which nginx speaks by default."""
+
+    class Modern(EventStream):
+        modern = True
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            self.modern = scope.get("http_version") != "1.0"
+            await super().__call__(scope, receive, send)
+
+        def headers(self) -> Headers:
+            name = b"x-accel-buffering"
+            return [p for p in super().headers() if self.modern or p[0] != name]
+
+    return replace(parts, stream=Modern)
+
+
+@mutant("no-keepalive-over-http10", "stream/survives-idle-proxy")
+def no_keepalive_over_http10(parts: Components) -> Components:
+    """A stream asked for with HTTP/1.0, as nginx does, gets no keep-alive after its
+    first."""
+
+    class Bare(EventStream):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            self.is_bare = scope.get("http_version") == "1.0"
+            await super().__call__(scope, receive, send)
+
+        async def live(self, emit: Emit) -> None:
+            sent = 0
+
+            async def emit_some(frame: bytes) -> None:
+                nonlocal sent
+                if frame == self.keepalive and self.is_bare:
+                    sent += 1
+                if sent < 2 or frame != self.keepalive:
+                    await emit(frame)
+
+            await super().live(emit_some)
+
+    return replace(parts, stream=Bare)

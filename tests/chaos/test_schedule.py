@@ -122,5 +122,5 @@ def test_the_limits_of_a_case_replace_the_declared_ones() -> None:
     limits = narrowed(target, schedule()).profiles["broadcast"].limits
     assert (limits.message_limit, limits.event_log_limit) == (3, 2)
     assert limits.keepalive_ms == target.profiles["broadcast"].limits.keepalive_ms
-    with pytest.raises(BadInput, match="profile 'log'"):
-        narrowed(target, schedule(profile="log"))
+    with pytest.raises(BadInput, match="profile 'none such'"):
+        narrowed(target, schedule(profile="none such"))

@@ -40,7 +40,7 @@ from harness.core.history import (
     Responded,
     View,
 )
-from harness.core.target import Limits, Tolerances
+from harness.core.limits import Limits, Tolerances
 from harness.core.verdict import CaseJudgement, Judgement, Verdict
 
 Edit = Callable[[list[AnyRecord]], list[AnyRecord]]

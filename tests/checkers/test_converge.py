@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from harness.checkers import judge
-from harness.checkers.look import RULES
+from harness.checkers.look import RULES, Rule
 from harness.core.fault import FaultKind
 from harness.core.history import (
     Answer,
@@ -17,6 +17,7 @@ from harness.core.history import (
     Ok,
     View,
 )
+from harness.core.profile import Profile
 from harness.core.verdict import Verdict
 from scenarios.requirements import REQUIREMENTS
 from tests.checkers.story import Story, caught, change, of, spared, unseen, verdict
@@ -114,7 +115,7 @@ def test_crashed_rule_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ZeroDivisionError("by zero")
         yield
 
-    monkeypatch.setitem(RULES, "event/order", crash)
+    monkeypatch.setitem(RULES, "event/order", Rule(crash, tuple(Profile)))
     judged = story().end().judged()
     assert verdict(judged, "event/order") is Verdict.UNKNOWN
     assert any("event/order" in reason for reason in judged.could_not_run)
@@ -139,6 +140,8 @@ def test_unclear_counts_only_where_it_was_meant() -> None:
 
 def test_every_judged_requirement_has_a_rule() -> None:
     assert set(RULES) == set(REQUIREMENTS)
+    for slug, rule in RULES.items():
+        assert rule.profiles == REQUIREMENTS[slug].profiles, slug
 
 
 def test_findings_are_capped() -> None:

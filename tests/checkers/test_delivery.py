@@ -1,5 +1,7 @@
 """event/*: each planted fault is found, its right neighbour is not blamed."""
 
+import re
+
 import msgspec
 import pytest
 
@@ -176,6 +178,18 @@ def test_one_write_two_events() -> None:
     message = it.server.store[-1]
     it.broadcast(it.server.commit("create", message))
     assert "two events" in caught(it.end(), "event/no-phantom")
+
+
+def test_an_event_without_its_id_is_no_second_event() -> None:
+    it = story().end()
+    bare = edit_frames(
+        lambda f: msgspec.structs.replace(
+            f, text=re.sub("id: .*\ndata: {", "data: { ", f.text)
+        ),
+        lambda f: f.conn == 2 and "event: create" in f.text,
+    )
+    caught(it, "event/has-id", bare)
+    spared(it, "event/no-phantom", bare)
 
 
 def test_payload_differs_for_one_client() -> None:

@@ -123,6 +123,20 @@ def test_unknown_and_closed_connections_are_refused() -> None:
         caught(it, "ping/unknown-refused", ok)
 
 
+def test_ping_of_a_connection_that_was_cut() -> None:
+    """The server may learn of the cut only when it writes."""
+    it = story()
+    gone = it.begin("a")
+    it.cut(gone)
+    it.wait(0.6)
+    gone.open = True  # to the server
+    it.ping("a", gone.ping_id)
+    gone.open = False
+    it.end()
+    unseen(it, "ping/unknown-refused")
+    unseen(it, "ping/silent-dropped")
+
+
 def test_ping_of_a_connection_just_closed() -> None:
     it = story()
     gone = it.begin("a")

@@ -74,6 +74,36 @@ def test_window(turn: Callable[[Any], Any]) -> None:
     caught(it, "init/window", answers(F.INIT, turn))
 
 
+def test_answers_that_came_before_their_events_and_a_kill() -> None:
+    """The witness saw none of it: the answers tell what the next life must show."""
+    it = story(2)
+    gone = it.create(skip=it.streams)
+    it.delete(gone, skip=it.streams)
+    it.create(skip=it.streams)
+    it.walk("reader")
+    it.restart()
+    it.walk("reader")
+    for slug in ("init/window", "history/pages", "write/durable"):
+        spared(it, slug)
+
+
+def test_window_id_used_again() -> None:
+    it = story(3)
+    it.delete(3)
+    spared(it, "init/window")
+    it.server.next_id = 3
+    it.create()
+    assert "window id 3" in caught(it.end(), "init/window")
+
+
+def test_window_ids_anew_in_a_new_life() -> None:
+    it = story(3)
+    it.delete(3)
+    it.restart()
+    it.create()
+    spared(it.end(), "init/window")
+
+
 def test_window_of_a_chat_with_gaps() -> None:
     it = story(7)
     it.delete(5)
@@ -193,6 +223,17 @@ def test_window_ids_start_anew() -> None:
         answers(F.INIT, messages(kept), 1),
         answers(F.INIT, messages(kept), 2),
     )
+
+
+def test_window_ids_that_come_out_the_same() -> None:
+    """A delete made room: after the restart the one that was pushed out is back."""
+    it = story(6)
+    it.delete(6)
+    it.restart()
+    it.delete(1)
+    it.init("late")
+    it.end()
+    spared(it, "init/no-database-ids")
 
 
 def test_gapless_from_the_cursor_of_a_snapshot() -> None:

@@ -4,9 +4,12 @@ import msgspec
 import pytest
 
 from harness.core.fault import FaultKind
-from harness.core.history import Closed, CloseKind, Frame, Responded
+from harness.core.history import AnyRecord, Closed, CloseKind, Frame, Responded
+from harness.core.profile import Profile
+from tests.checkers.personal import Personal
 from tests.checkers.story import (
     GOOD_HEADERS,
+    Edit,
     Story,
     alter,
     caught,
@@ -58,6 +61,28 @@ def test_refused_stream() -> None:
     assert "503" in caught(it, "stream/content-type", refuse)
 
 
+@pytest.mark.parametrize(("profile", "status"), [("private", 503), ("log", 404)])
+def test_refused_stream_without_a_database(profile: str, status: int) -> None:
+    it = without_database(Profile(profile))
+    answer = change(Responded, lambda r: r.conn == 2, status=status)
+    assert str(status) in caught(it, "stream/content-type", answer)
+
+
+def test_log_may_refuse_a_stream_without_a_database() -> None:
+    it = without_database(Profile.LOG)
+    answer = change(Responded, lambda r: r.conn == 2, status=503)
+    spared(it, "stream/content-type", answer)
+
+
+def without_database(profile: Profile) -> Personal:
+    """The second client comes while the database is away."""
+    it = Personal(profile=profile)
+    heal = it.fault(FaultKind.STORAGE_AWAY)
+    it.begin("a")
+    heal()
+    return it.end()
+
+
 def test_bytes_that_are_no_utf8() -> None:
     it = story().end()
     mangle = edit_frames(
@@ -83,12 +108,26 @@ def test_malformed_ping(data: str) -> None:
     caught(it, "stream/first-frame-ping", alter('{"id": "c2", "interval": 1000}', data))
 
 
-def test_ended_without_a_frame() -> None:
+def test_a_connection_id_may_be_a_number() -> None:
+    it = story().end()
+    spared(it, "stream/first-frame-ping", alter('"id": "c2"', '"id": 20001'))
+    caught(it, "stream/first-frame-ping", alter('"id": "c2"', '"id": true'))
+
+
+def ended(kind: CloseKind) -> Story:
     it = story()
-    stream = it.open("b")
-    it.close(stream, CloseKind.END)
-    it.end()
-    caught(it, "stream/first-frame-ping", drop(3, "ping"))
+    it.close(it.open("b"), kind)
+    return it.end()
+
+
+def test_ended_without_a_frame() -> None:
+    silent = drop(3, "ping")
+    caught(ended(CloseKind.END), "stream/first-frame-ping", silent)
+    caught(ended(CloseKind.FIN), "stream/first-frame-ping", silent)
+    chunked = change(
+        Responded, lambda r: r.conn == 3, headers=headers(transfer_encoding="chunked")
+    )
+    spared(ended(CloseKind.FIN), "stream/first-frame-ping", silent, chunked)
 
 
 def test_event_after_the_ping_frame_is_lost() -> None:
@@ -147,6 +186,39 @@ def test_silence() -> None:
     spared(it, "stream/keepalive")
     quiet = drop(2, "keep-alive")
     assert "silent" in caught(it, "stream/keepalive", quiet)
+
+
+def lines_of_comment(quiet: tuple[float, float]) -> Edit:
+    """Keep-alives without blank lines: all are of one block, or of the tail."""
+
+    def edit(records: list[AnyRecord]) -> list[AnyRecord]:
+        return [
+            msgspec.structs.replace(r, tail=": ...\n", quiet=quiet)
+            if isinstance(r, Closed) and r.conn == 2
+            else r
+            for r in drop(2, "keep-alive")(records)
+        ]
+
+    return edit
+
+
+def test_silence_between_lines_of_one_block() -> None:
+    it = story()
+    it.wait(4)
+    it.close(it.streams[-1])
+    it.end()
+    spared(it, "stream/keepalive", lines_of_comment((1.0, 2.0)))
+    assert "from 1.00 s" in caught(it, "stream/keepalive", lines_of_comment((1.0, 3.0)))
+    it = story()
+    it.wait(4)
+    it.create()
+    it.end()
+    for until_s, says in ((2.0, spared), (3.0, caught)):
+        quiet = change(
+            Frame, lambda f: f.conn == 2 and "text 3" in f.text,
+            chunks=5, began_s=0.2, quiet=(1.0, until_s),
+        )  # fmt: skip
+        says(it, "stream/keepalive", lines_of_comment((9.0, 9.0)), quiet)
 
 
 def test_silence_while_stalled_or_lagging_is_not_blamed() -> None:

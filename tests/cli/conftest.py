@@ -11,9 +11,10 @@ SCENARIO = "test_first_frame"
 
 @pytest.fixture(scope="session")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """The reference server against one scenario."""
+    """The reference server against one scenario, in one profile."""
     folder = tmp_path_factory.mktemp("good")
-    return unbroken("run", "-k", SCENARIO, "--jobs", 1, cwd=folder)
+    profile = ("--profile", "broadcast")
+    return unbroken("run", "-k", SCENARIO, *profile, "--jobs", 1, cwd=folder)
 
 
 @pytest.fixture(scope="session")

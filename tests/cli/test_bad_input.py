@@ -46,6 +46,7 @@ USAGES = {
     "run --out /dev/null": "/dev/null",
     "run --out /dev/null/below": "cannot write to --out '/dev/null/below'",
     "mutants --requirement nope": "no mutant of 'reference' fits 'nope'",
+    "mutants --all --chaos 5": "--all is of scenarios",
     "judge": "Missing argument",
     "judge missing.jsonl": "missing.jsonl: No such file",
     "judge .": "no .jsonl file in this folder",

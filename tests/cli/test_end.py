@@ -12,12 +12,13 @@ import pytest
 from tests.hostile.driver import Running, gone
 
 LONG = "test_pinged_connection or test_idle_stream"
+ONE = ("--profile", "broadcast")
 
 
 @contextmanager
 def mid_run(folder: Path, jobs: int) -> Iterator[Running]:
     """A run whose clients are connected."""
-    running = Running("run", "-k", LONG, "--jobs", jobs, cwd=folder, env={})
+    running = Running("run", "-k", LONG, *ONE, "--jobs", jobs, cwd=folder, env={})
     try:
         deadline = time.monotonic() + 60
         while opened(folder) < jobs:
@@ -72,7 +73,7 @@ def test_killed(jobs: int, tmp_path: Path) -> None:
 
 def test_toxiproxy_killed(tmp_path: Path) -> None:
     names = "test_cut_in_mid_stream or test_stall or test_latency"
-    running = Running("run", "-k", names, "--jobs", 1, cwd=tmp_path, env={})
+    running = Running("run", "-k", names, *ONE, "--jobs", 1, cwd=tmp_path, env={})
     try:
         deadline = time.monotonic() + 60
         while not opened(tmp_path):

@@ -20,7 +20,7 @@ BAD: dict[str, tuple[Edit, str]] = {
     "cut in its first line": (lambda data: data[:30], "nothing to judge"),
     "noise": (lambda _data: bytes(range(256)) + b"\n", "line 1 is no"),
     "foreign": (lambda _data: b'{"format": "har"}\n', "says format 'har'"),
-    "of the future": (line_one(b'"version":1', b'"version":9'), "history version 9"),
+    "of the future": (line_one(b'"version":2', b'"version":9'), "history version 9"),
     "with a hole": (
         lambda data: b"\n".join(data.split(b"\n")[:2] + data.split(b"\n")[3:]),
         "lines are missing",
@@ -56,7 +56,7 @@ def test_two_targets_are_refused(history: Path, tmp_path: Path) -> None:
     path.write_bytes(edit(history.read_bytes()))
     done = unbroken("judge", history, path, cwd=tmp_path)
     assert done.status == 2, done.text
-    assert "is about another/broadcast" in done.text
+    assert "is about another, the first history about reference" in done.text
 
 
 def test_a_file_named_twice_is_one_case(good: Done, history: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.profile import Profile
 from tests.cli.test_bad_input import url
 from tests.hostile.driver import ROOT, hostile
 from tests.reference_server.process import Process
@@ -43,7 +44,16 @@ def junit(folder: Path) -> dict[str, tuple[str, str]]:
 def test_passed(workers: str, tmp_path: Path) -> None:
     status, text = run(tmp_path, "-k", "test_first_frame", "-n", workers)
     assert status == 0, text
-    assert junit(tmp_path) == {"test_first_frame_and_headers": ("", "passed")}
+    assert junit(tmp_path) == {
+        f"test_first_frame_and_headers[{profile}]": ("", "passed")
+        for profile in Profile
+    }
+
+
+def test_one_profile(tmp_path: Path) -> None:
+    status, text = run(tmp_path, "-k", "test_first_frame", "--unbroken-profile", "log")
+    assert status == 0, text
+    assert list(junit(tmp_path)) == ["test_first_frame_and_headers[log]"]
 
 
 def test_failed(tmp_path: Path) -> None:
@@ -51,7 +61,7 @@ def test_failed(tmp_path: Path) -> None:
     name = "test_connection_ids_are_unique"
     status, text = run(tmp_path, "-k", name, "--unbroken-target", file)
     assert status == 1, text
-    assert junit(tmp_path) == {name: ("failure", "failed")}
+    assert junit(tmp_path) == {f"{name}[broadcast]": ("failure", "failed")}
     assert "stream/first-frame-ping" in text
 
 
@@ -60,7 +70,7 @@ def test_could_not_run(tmp_path: Path) -> None:
     status, text = run(tmp_path, "-k", "test_idle", "--unbroken-target", file)
     assert status == 1, text
     assert junit(tmp_path) == {
-        "test_idle_stream_is_kept_alive": ("error", "could not run")
+        "test_idle_stream_is_kept_alive[broadcast]": ("error", "could not run")
     }
     assert "Traceback" not in text
 
@@ -69,15 +79,19 @@ def test_not_applicable(tmp_path: Path) -> None:
     server = Process(tmp_path, "--message-limit", "20", env={})
     try:
         (tmp_path / "running.toml").write_text(url(server.url))
+        target = ("--unbroken-target", "running.toml")
         status, text = run(
-            tmp_path, "-k", "test_slow_close", "--unbroken-target", "running.toml"
+            tmp_path,
+            *("-k", "test_slow_close", *target, "--unbroken-profile", "broadcast"),
         )
     finally:
         server.http.close()
         server.child.kill()
         server.child.communicate()
     assert status == 0, text
-    assert junit(tmp_path) == {"test_slow_close": ("skipped", "not applicable")}
+    assert junit(tmp_path) == {
+        "test_slow_close[broadcast]": ("skipped", "not applicable")
+    }
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from harness.client.calls import Calls
 from harness.core.fault import Close
 from harness.core.history import Closed, Frame, Invoke, Opened
 from harness.core.recorder import Recorder
@@ -30,6 +31,14 @@ PATHS = Paths(
     ping="/ping",
     init="/init",
     history="/history",
+)
+PERSONAL = Paths(
+    events="/events",
+    messages="/messages",
+    message="/messages/{id}",
+    ping="/ping",
+    history="/history",
+    operator="/operator/{uid}/messages",
 )
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -172,6 +181,7 @@ class ScriptedServer:
     asked: list[Asked] = field(default_factory=list)
     wires: list[Wire] = field(default_factory=list)
     address: tuple[str, int] = ("127.0.0.1", 0)
+    snapshot_path: str = PATHS.snapshot
 
     def of(self, path: str) -> list[Asked]:
         return [one for one in self.asked if one.path == path]
@@ -188,7 +198,7 @@ class ScriptedServer:
             while True:
                 asked = await _request(reader)
                 self.asked.append(asked)
-                if asked.path == PATHS.init and asked.path not in self.others:
+                if asked.path == self.snapshot_path and asked.path not in self.others:
                     if self.before_init is not None:
                         await self.before_init()
                     await wire.send(answer(200, _turn(self.init, self._count(asked))))
@@ -247,6 +257,9 @@ class Bench:
     def way(self, who: str = "alice") -> Way:
         return self.reach.way(who)
 
+    def calls(self, who: str = "alice", **fields: str) -> Calls:
+        return self.reach.calls(who, **fields)
+
     def of(self, kind: type[Any]) -> list[Any]:
         return [one for one in self.recorder.records if isinstance(one, kind)]
 
@@ -271,9 +284,11 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path, *streams: Script, **fields: Any) -> AsyncIterator[Bench]:
+async def bench(
+    folder: Path, *streams: Script, paths: Paths = PATHS, **fields: Any
+) -> AsyncIterator[Bench]:
     """Everything that a client needs, and all of it closed at the end."""
-    script = ScriptedServer(**fields)
+    script = ScriptedServer(**fields, snapshot_path=paths.snapshot)
     script.streams = list(streams) or script.streams
     tasks: set[asyncio.Task[None]] = set()
 
@@ -294,7 +309,7 @@ async def bench(folder: Path, *streams: Script, **fields: Any) -> AsyncIterator[
     began = loop.time()
     path = folder / f"{next(_numbers)}.jsonl"
     recorder = Recorder(path, header(), lambda: loop.time() - began)
-    reach = Reach(DirectNetwork(lambda: script.address), PATHS, recorder)
+    reach = Reach(DirectNetwork(lambda: script.address), paths, recorder)
     try:
         yield Bench(script, recorder, reach, Waiter(recorder, lambda: False))
     finally:

@@ -17,6 +17,7 @@ from tests.client.scripted import (
     PING,
     Bench,
     Wire,
+    answer,
     bench,
     event,
     frames,
@@ -37,7 +38,7 @@ def tab_on(on: Bench, kind: Tab = VirtualClient, **fields: Any) -> VirtualClient
     options: dict[str, Any] = {
         "name": "alice",
         "http": way.streams,
-        "calls": way.calls,
+        "calls": on.calls(),
         "paths": PATHS,
         "recorder": on.recorder,
         "rng": random.Random(1),
@@ -253,6 +254,43 @@ async def snapshot_first_without_a_cursor_falls_back(kind: Tab, folder: Path) ->
         assert len(on.server.of(PATHS.init)) == 2
 
 
+async def without_cursors_each_error_clears_once(kind: Tab, folder: Path) -> None:
+    """Profile naive: while the server is down nothing is cleared again."""
+    ended, down, again = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def first(wire: Wire) -> None:
+        await wire.stream(PING, event("create", 2, "id-2"))
+        await ended.wait()
+
+    async def refused(wire: Wire) -> None:
+        down.set()
+        await wire.send(answer(503))
+
+    async def second(wire: Wire) -> None:
+        await wire.stream(PING, event("create", 5))
+        await again.wait()
+
+    streams = (first, refused, refused, refused, second, frames(PING))
+    init = [snapshot(1), snapshot(4), snapshot(6)]
+    async with (
+        bench(folder, *streams, init=init) as on,
+        Open(on, kind, resumes=False) as tab,
+    ):
+        await on.until(lambda: tab.live and shown(tab) == [1, 2])
+        ended.set()
+        await on.until(down.is_set)
+        assert not shown(tab)
+        tab.view.apply("create", {"id": 9, "value": {}})  # would not outlive a clear
+        await on.until(lambda: len(on.opened) == 4)
+        assert shown(tab) == [9]
+        await on.until(lambda: tab.live and shown(tab) == [4, 5])
+        assert (tab.clears, tab.resets, tab.cursor) == (1, 0, "")
+        again.set()
+        await on.until(lambda: tab.live and shown(tab) == [6])
+        assert tab.clears == 2
+        assert on.server.cursors == [(None, None)] * 6
+
+
 STORIES: dict[str, Story] = {
     story.__name__: story
     for story in (
@@ -266,5 +304,6 @@ STORIES: dict[str, Story] = {
         a_reset_clears_and_starts_anew,
         stream_first_buffers,
         snapshot_first_without_a_cursor_falls_back,
+        without_cursors_each_error_clears_once,
     )
 }

@@ -15,7 +15,16 @@ from harness.client.calls import (
 )
 from harness.core.codec import load
 from harness.core.history import Answer, F, Fail, Info, Invoke, Ok
-from tests.client.scripted import Bench, Script, Wire, answer, bench, raw
+from tests.client.scripted import (
+    PERSONAL,
+    Bench,
+    Script,
+    Wire,
+    answer,
+    bench,
+    frames,
+    raw,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -93,7 +102,7 @@ ANSWERS: dict[str, tuple[Script, type, str]] = {
 async def test_how_an_operation_ends(tmp_path: Path, name: str) -> None:
     script, kind, error = ANSWERS[name]
     async with bench(tmp_path, others={"/messages": script}) as on:
-        done = await on.way().calls.create(author="alice", text="hi ☕", nonce="n1")
+        done = await on.calls().create(author="alice", text="hi ☕", nonce="n1")
         assert type(done) is kind
         assert on.recorder.records == [on.invokes[0], done]
         assert done.call == on.invokes[0].n
@@ -107,14 +116,14 @@ async def test_how_an_operation_ends(tmp_path: Path, name: str) -> None:
 async def test_a_refused_write_surely_did_not_happen(tmp_path: Path) -> None:
     async with bench(tmp_path) as on:
         on.server.address = ("127.0.0.1", 1)
-        done = await on.way().calls.create(author="a", text="t", nonce="n")
+        done = await on.calls().create(author="a", text="t", nonce="n")
         assert isinstance(done, Fail)
         assert done.error.startswith("refused: ")
 
 
 async def test_a_huge_answer_is_cut(tmp_path: Path) -> None:
     async with bench(tmp_path, others={"/init": huge}) as on:
-        done = await on.way().calls.init()
+        done = await on.calls().init()
         assert isinstance(done, Ok)
         assert done.answer is not None
         assert done.answer.truncated
@@ -125,7 +134,7 @@ async def test_a_huge_answer_is_cut(tmp_path: Path) -> None:
 
 async def test_broken_off_by_the_harness_is_perhaps(tmp_path: Path) -> None:
     async with bench(tmp_path, others={"/init": silence}) as on:
-        call = asyncio.create_task(on.way().calls.init())
+        call = asyncio.create_task(on.calls().init())
         await on.until(lambda: bool(on.server.asked))
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -165,7 +174,7 @@ async def test_what_each_call_sends_and_writes_down(tmp_path: Path) -> None:
     ok = raw(answer(200, b"{}"))
     others = {"/messages": ok, "/messages/7": ok, "/history": ok, "/bad": ok}
     async with bench(tmp_path, others=others) as on:
-        calls = on.way("bob").calls
+        calls = on.calls("bob")
         await calls.create(author="bob", text="hi", nonce="n1")
         invoke, method, path = await request_of(on)
         assert (invoke.f, invoke.who, method, path) == (
@@ -186,7 +195,7 @@ async def test_what_each_call_sends_and_writes_down(tmp_path: Path) -> None:
         await calls.delete(7)
         invoke, method, path = await request_of(on)
         assert (invoke.f, method, path) == (F.DELETE, "DELETE", "/messages/7")
-        await calls.history(load_from=123, walk=4)
+        await calls.history({"loadFrom": "123"}, walk=4)
         invoke, method, path = await request_of(on)
         assert (invoke.f, invoke.walk) == (F.HISTORY, 4)
         assert on.server.asked[-1].query == {"loadFrom": "123"}
@@ -206,6 +215,52 @@ async def test_what_each_call_sends_and_writes_down(tmp_path: Path) -> None:
         assert on.server.asked[-1].body == b"\xff" * 5_000
 
 
+async def test_calls_about_a_users_chat(tmp_path: Path) -> None:
+    """The user's go with the cookie, those of the support side with the token."""
+    done = {
+        "/messages": raw(answer(201, b"{}")),
+        "/messages/7": raw(answer(204)),
+        "/operator/u-1/messages": raw(answer(201, b"{}")),
+        "/events": frames("event: ping\ndata: {}\n\n"),
+    }
+    async with bench(tmp_path, paths=PERSONAL, others=done) as on:
+        mine = on.calls("bob", uid="u-1")
+        theirs = on.calls("writer", uid="u-1", token="s3cret")
+        await mine.create(author="bob", text="hi", nonce="n1")
+        await mine.init()
+        await mine.history({"before": "7"}, walk=1)
+        await mine.delete(7)
+        await mine.ping("c1")
+        cookies = [one.headers.get("cookie") for one in on.server.asked]
+        assert cookies == ["uid=u-1"] * 5
+        assert [one.path for one in on.server.asked][1:3] == ["/history"] * 2
+        assert "authorization" not in on.server.asked[0].headers
+        await theirs.create(author="writer", text="hello", nonce="n2")
+        asked = on.server.asked[-1]
+        assert asked.path == "/operator/u-1/messages"
+        assert asked.headers["authorization"] == "Bearer s3cret"
+        assert "cookie" not in asked.headers
+        told = [(one.uid, one.support) for one in on.invokes]
+        assert told == [("u-1", False)] * 5 + [("u-1", True)]
+
+
+async def test_a_call_without_a_uid_says_so_and_waits_for_no_stream(
+    tmp_path: Path,
+) -> None:
+    stream = frames("event: ping\ndata: {}\n\n")
+    async with bench(tmp_path, stream, paths=PERSONAL) as on:
+        calls = on.calls("stranger")
+        done = await calls.without_uid(
+            "events: empty", "GET", "/events", headers={"Cookie": "uid="}, marker="m1"
+        )
+        assert isinstance(done, Ok)
+        assert done.answer is not None
+        assert (done.answer.status, done.answer.body) == (200, "")
+        (invoke,) = on.invokes
+        assert (invoke.f, invoke.uid, invoke.about) == (F.NO_UID, "", "events: empty")
+        assert (invoke.text, on.server.asked[0].headers["cookie"]) == ("m1", "uid=")
+
+
 @pytest.mark.parametrize(
     ("message_id", "path"),
     [
@@ -218,7 +273,7 @@ async def test_ids_of_any_form_go_into_the_path(
     tmp_path: Path, message_id: str, path: str
 ) -> None:
     async with bench(tmp_path) as on:
-        assert isinstance(await on.way().calls.delete(message_id), Fail)
+        assert isinstance(await on.calls().delete(message_id), Fail)
         assert on.server.asked[0].path == path
         assert on.invokes[0].about == message_id
 

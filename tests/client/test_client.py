@@ -125,6 +125,29 @@ class TakesTheSnapshotBeforeThePing(VirtualClient):
         self._snapshot = asyncio.create_task(self._load_snapshot())
 
 
+class ClearsAtEveryError(VirtualClient):
+    def _clear_once(self) -> None:
+        self._cleared = False
+        super()._clear_once()
+
+
+class KeepsItsStateOverErrors(VirtualClient):
+    def _clear_once(self) -> None:
+        self._cleared = True
+
+
+class ClearsOnlyOnceEver(VirtualClient):
+    def _on_ping(self, event: Any) -> None:
+        cleared = self._cleared
+        super()._on_ping(event)
+        self._cleared = cleared
+
+
+class ComesBackWithACursor(VirtualClient):
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields | {"resumes": True})
+
+
 @pytest.mark.parametrize(
     ("mutant", "story"),
     [
@@ -140,6 +163,10 @@ class TakesTheSnapshotBeforeThePing(VirtualClient):
         (ForgetsToClear, "a_reset_clears_and_starts_anew"),
         (AppliesBeforeTheSnapshot, "stream_first_buffers"),
         (TakesTheSnapshotBeforeThePing, "stream_first_buffers"),
+        (ClearsAtEveryError, "without_cursors_each_error_clears_once"),
+        (KeepsItsStateOverErrors, "without_cursors_each_error_clears_once"),
+        (ClearsOnlyOnceEver, "without_cursors_each_error_clears_once"),
+        (ComesBackWithACursor, "without_cursors_each_error_clears_once"),
     ],
 )
 async def test_a_client_with_a_bug_is_caught(
@@ -320,6 +347,18 @@ async def test_pings_end_with_a_malformed_frame_and_stay_off_when_mute(
         await asyncio.sleep(0.15)
         assert on.server.of(PATHS.ping) == []
         assert not on.opened[0].pings
+
+
+async def test_a_connection_id_may_be_a_number(tmp_path: Path) -> None:
+    async with (
+        bench(
+            tmp_path, frames('event: ping\ndata: {"id": 17, "interval": 50}\n\n')
+        ) as on,
+        Open(on, VirtualClient) as tab,
+    ):
+        await on.until(lambda: bool(on.server.of(PATHS.ping)))
+        assert on.server.of(PATHS.ping)[0].query == {"id": "17"}
+        assert tab.connection_id == "17"
 
 
 async def test_pings_go_on_when_they_fail(tmp_path: Path) -> None:

@@ -222,6 +222,11 @@ ENDS: dict[str, tuple[Script, CloseKind, str]] = {
     "end": (frames(PING, then="end"), CloseKind.END, ""),
     "end of a body until closed": (
         raw(UNTIL_CLOSED + PING.encode()),
+        CloseKind.FIN,
+        "",
+    ),
+    "end of a body by its length": (
+        raw(HEAD + b"Content-Length: 2\r\n\r\n\n\n"),
         CloseKind.END,
         "",
     ),

@@ -32,6 +32,21 @@ def fed(chunks: list[bytes]) -> tuple[list[Block], Splitter]:
     return blocks, splitter
 
 
+def test_the_longest_silence_of_each_block_and_of_the_tail() -> None:
+    splitter = Splitter()
+    assert splitter.silence(9.0) is None
+    times = ((b": a\n", 1.0), (b": b\n", 4.0), (b"\n", 5.0), (b"\n: c\n", 7.0))
+    blocks = [block for data, t_s in times for block in splitter.feed(data, t_s)]
+    assert [block.quiet for block in blocks] == [(1.0, 4.0), None]
+    assert splitter.silence(7.5) == (7.0, 7.5)
+    splitter.feed(b": d", 10.0)
+    assert splitter.silence(10.5) == (7.0, 10.0)
+    assert splitter.feed(b"\n\n", 11.0)[0].quiet == (7.0, 10.0)
+    assert splitter.silence(15.0) == (11.0, 15.0)
+    splitter.feed(b": e", 16.0)
+    assert splitter.silence(17.0) == (11.0, 16.0)
+
+
 def model(body: bytes) -> tuple[list[bytes], bytes]:
     """Blocks and tail, by reading line after line."""
     lines = re.findall(rb"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+\Z", body)

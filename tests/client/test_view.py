@@ -178,3 +178,16 @@ def test_texts() -> None:
     view = ChatView(5)
     view.load([{"id": 1, "value": {"text": "a"}}, {"id": 2, "value": 5}, {"id": 3}])
     assert [view.text_of(i) for i in (1, 2, 3, 4)] == ["a", "", "", None]
+
+
+def test_without_a_window_all_is_kept_and_nothing_shown_is_created_again() -> None:
+    """Ids of a personal chat are the server's own: a lower one may come later."""
+    view = ChatView(0)
+    view.load([{"id": 7, "value": {"text": "new"}}])
+    view.apply("create", {"id": 7, "value": {"text": "as it was"}})
+    assert view.text_of(7) == "new"
+    for number in range(1, 600):
+        view.apply("create", {"id": number, "value": {"text": str(number)}})
+    assert len(view.messages()) == 599
+    view.apply("delete", {"id": 7})
+    assert view.text_of(7) is None

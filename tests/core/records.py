@@ -18,7 +18,8 @@ from harness.core.history import (
     Message,
     Request,
 )
-from harness.core.target import Limits, Tolerances
+from harness.core.limits import Limits, Tolerances
+from harness.core.nginx import HttpVersion, Nginx
 
 LIMITS = Limits(
     message_limit=20,
@@ -87,6 +88,14 @@ FAULTS = st.builds(
     slice_bytes=COUNT,
     fate=optional(st.sampled_from(Fate)),
 )
+NGINX = st.builds(
+    Nginx,
+    read_timeout_s=SECONDS,
+    buffering=st.booleans(),
+    gzip=st.booleans(),
+    upstream_http=st.sampled_from(HttpVersion),
+    shutdown_timeout_s=SECONDS,
+)
 MESSAGES = st.lists(st.builds(Message, id=JSON, value=JSON), max_size=3).map(tuple)
 
 BY_NAME: dict[str, st.SearchStrategy[Any]] = {
@@ -99,18 +108,17 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "answer": optional(ANSWERS),
     "fault": optional(FAULTS),
     "headers": HEADERS,
+    "quiet": optional(st.tuples(SECONDS, SECONDS)),
     "raw": optional(st.binary(max_size=30)),
     "header": optional(TEXT),
     "query": optional(TEXT),
     "messages": MESSAGES,
-    "pings": st.booleans(),
-    "empty": st.booleans(),
-    "ends": st.booleans(),
-    "complete": st.booleans(),
+    "nginx": NGINX,
 }
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int: COUNT,
     str: TEXT,
+    bool: st.booleans(),
     int | None: optional(st.integers(-255, 255)),
     CloseKind: st.sampled_from(CloseKind),
     LifePhase: st.sampled_from(LifePhase),

@@ -12,7 +12,6 @@ from harness.core.codec import decode, encode, load
 from harness.core.errors import BadInput
 from harness.core.history import (
     FORMAT,
-    VERSION,
     AnyRecord,
     Closed,
     CloseKind,
@@ -22,7 +21,15 @@ from harness.core.history import (
     Note,
     Opened,
 )
-from tests.core.records import FAULTS, KINDS, RECORDS, header, numbered, records_of
+from tests.core.records import (
+    FAULTS,
+    KINDS,
+    LIMITS,
+    RECORDS,
+    header,
+    numbered,
+    records_of,
+)
 
 WHOLE = [
     Opened(n=1, t_s=0.1, conn=1, who="alice"),
@@ -123,7 +130,7 @@ NESTED = b"[" * 200_000 + b"]" * 200_000
         (b'{"x": ' + NESTED + b"}\n", "line 1 is no unbroken-history header"),
         (
             b'{"format": "unbroken-history", "version": 99, "new": 1}\n',
-            f"history version 99, this unbroken reads version {VERSION}",
+            "history version 99, this unbroken reads versions 1 and 2",
         ),
         (b'{"format": "unbroken-history", "version": 1}\n', "line 1: "),
         (file_of() + b"{}\n", "line 2: "),
@@ -147,9 +154,18 @@ def test_what_is_no_history_is_told_with_its_place(data: bytes, says: str) -> No
 
 
 def test_a_newer_version_is_told_before_its_fields_are_read() -> None:
-    line = msgspec.json.encode({"format": FORMAT, "version": 2, "limits": "none"})
+    line = msgspec.json.encode({"format": FORMAT, "version": 3, "limits": "none"})
     with pytest.raises(BadInput, match="use the release that wrote it"):
         decode(line + b"\n")
+
+
+def test_histories_of_the_first_version_are_read() -> None:
+    """Limits were all written then, uids not at all."""
+    fields = msgspec.to_builtins(header()) | {"version": 1}
+    opened = b'{"type": "opened", "n": 1, "t_s": 0.5, "conn": 1, "who": "alice"}\n'
+    history = decode(msgspec.json.encode(fields) + b"\n" + opened)
+    assert history.header.limits == LIMITS
+    assert history.records == (Opened(n=1, t_s=0.5, conn=1, who="alice"),)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

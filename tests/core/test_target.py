@@ -11,11 +11,11 @@ from harness.core.errors import BadInput
 from harness.core.target import (
     PLACEHOLDERS,
     Capability,
-    Limits,
     fill,
     load_target,
     parse_target,
     placeholders,
+    values_of,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -56,14 +56,20 @@ def test_good_targets() -> None:
     assert started.abilities == frozenset(Capability)
     limits = started.profiles["broadcast"].limits
     assert limits.max_body_bytes == 65_536
-    assert set(placeholders(limits)) == set(Limits.__struct_fields__)
+    declared = {"message_limit", "event_log_limit", "ping_interval_ms"}
+    declared |= {"ping_grace_ms", "keepalive_ms", "max_body_bytes"}
+    assert set(placeholders(limits)) == declared
 
 
 def test_the_reference_target_loads_and_its_commands_fill() -> None:
     target = load_target(ROOT / "targets" / "reference.toml")
     assert target.start is not None
-    limits = placeholders(target.profiles["broadcast"].limits)
-    values = limits | {"python": "py", "port": 1, "host": "h", "data": "/d"}
+    values = values_of(target, "broadcast") | {
+        "python": "py",
+        "port": 1,
+        "host": "h",
+        "data": "/d",
+    }
     command = fill(target.start.command, values, name="t")
     assert command[:3] == ["py", "-m", "reference_server"]
     assert command[command.index("--database") + 1] == "sqlite:////d/chat.db"
@@ -81,7 +87,10 @@ def test_the_reference_target_loads_and_its_commands_fill() -> None:
         ("", "missing required field `name`"),
         (changed('name = "mine"', ""), "missing required field `name`"),
         (changed('name = "mine"', "name = 5"), r"Expected `str`.*\$.name"),
-        (changed("message_limit = 20", ""), "missing required field `message_limit`"),
+        (
+            changed("message_limit = 20", ""),
+            "profiles.broadcast.limits lacks message_limit",
+        ),
         (changed("limit = 20", "limit = 0"), r">= 1.*limits.message_limit"),
         (changed("limit = 20", "limit = 2000000"), r"<= 1000000.*message_limit"),
         (changed("limit = 20", 'limit = "20"'), r"Expected `int`.*message_limit"),
@@ -103,7 +112,10 @@ def test_the_reference_target_loads_and_its_commands_fill() -> None:
         (GOOD + "[tolerances]\nping_ms = -1\n", r">= 1.*tolerances.ping_ms"),
         (GOOD + "[tolerances]\nevent_log = -1\n", r">= 0.*tolerances.event_log"),
         (GOOD + "[tolerances]\nsettle = 1\n", "mean 'settle_ms'"),
-        (GOOD.replace("broadcast", "brodcast"), "'brodcast'; known: broadcast"),
+        (
+            GOOD.replace("broadcast", "brodcast"),
+            "'brodcast'; known: naive, broadcast, log, private",
+        ),
         ('name = "x"\nurl = "http://localhost"\n[profiles]\n', r"no \[profiles.NAME\]"),
         (changed('url = "http://127.0.0.1:8080"', ""), "either url"),
         (STARTED.replace('url = ""', 'url = "http://localhost"'), "and not both"),

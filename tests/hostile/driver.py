@@ -26,14 +26,15 @@ LIMITS = (
 
 
 def target_file(folder: Path, command: list[str], *, start: str = "") -> Path:
-    """The reference target's file, started by another command."""
+    """The reference target's file for broadcast, started by another command."""
     text = (ROOT / "targets" / "reference.toml").read_text()
-    before, _, rest = text.partition("[start]")
-    _, _, after = rest.partition("[profiles.")
+    before = text.partition("[start]")[0].replace('"reference"', '"hostile"')
+    broadcast = text.partition("[profiles.broadcast.limits]")[2]
+    broadcast = "[profiles.broadcast.limits]" + broadcast.partition("[profiles.n")[0]
+    tolerances = "[tolerances]" + text.partition("[tolerances]")[2]
     start = f"[start]\ncommand = {json.dumps(command)}\n{start}\n"
     path = folder / "hostile.toml"
-    path.write_text(before.replace('"reference"', '"hostile"') + start + "[profiles."
-                    + after)  # fmt: skip
+    path.write_text(before + start + broadcast + tolerances)
     return path
 
 

@@ -32,3 +32,6 @@ DIFFERENCES: dict[Cell, Difference] = {
         reason=LETS_THROUGH,
     ),
 }
+
+VERDICTS: dict[tuple[str, str], Difference] = {}
+"""The same for verdicts (tests.parity.verdicts), by scenario and mutant."""

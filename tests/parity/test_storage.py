@@ -2,7 +2,7 @@
 
 A fault of the storage meets no phase of a connection, so it has no row in the matrix;
 whole scenarios are compared instead. Times are not, nor how often an equal call was
-made again.
+made again, nor who came too early once the fault was over.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,6 +20,7 @@ from harness.core.history import (
     F,
     Fail,
     Frame,
+    Hold,
     Info,
     Invoke,
     Ok,
@@ -91,9 +92,13 @@ def told(records: Sequence[AnyRecord]) -> Told:
     found: Told = {}
     done = {r.call: r for r in records if isinstance(r, Ok | Fail | Info)}
     whose = {r.conn: r.who for r in records if isinstance(r, Opened)}
+    holds = False
     for record in records:
-        if isinstance(record, Invoke) and record.f not in UNTOLD:
-            _add(found, record.who, f"{record.f} {_outcome(done.get(record.n))}")
+        if isinstance(record, Hold):
+            holds = not record.ends
+        elif isinstance(record, Invoke) and record.f not in UNTOLD:
+            if holds or isinstance(done.get(record.n), Ok):
+                _add(found, record.who, f"{record.f} {_outcome(done.get(record.n))}")
         elif isinstance(record, Invoke) and record.fault is not None:
             bit = isinstance(done.get(record.n), Ok)
             _add(found, "nemesis", f"{record.fault.kind} {bit}")

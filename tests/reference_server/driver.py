@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from reference_server.app import create_app
+from reference_server.app import Running, create_app
 from reference_server.settings import Settings
 
 TIMEOUT_S = 5.0
+TOKEN = "secret"
 Scope = dict[str, Any]
 
 
@@ -130,6 +131,11 @@ class Driver:
 
     def __init__(self, settings: Settings) -> None:
         self.app = create_app(settings)
+        self.running: Running = self.app.state.running
+
+    def service(self, profile: str) -> Any:
+        """The running profile, to look inside."""
+        return self.running.services[profile]
 
     async def call(
         self, method: str, path: str, body: Any = None, **headers: str
@@ -180,11 +186,19 @@ class Driver:
 
     async def open(self, cursor: str | None = None, query: str | None = None) -> Stream:
         """A stream, once it has sent its first block or ended."""
-        headers = {"last-event-id": cursor} if cursor else {}
         path = "/broadcast/events" + (f"?lastEventId={query}" if query else "")
+        headers = {"last-event-id": cursor} if cursor else {}
+        return await self.stream(path, **headers)
+
+    async def stream(self, path: str, **headers: str) -> Stream:
+        """The same at any path."""
         stream = Stream()
         stream.task = asyncio.create_task(self._run(path, headers, stream))
         return await stream.until(lambda each: each.ended or bool(each.frames))
+
+    def user(self, uid: str, profile: str = "private") -> "User":
+        """Somebody with a personal chat."""
+        return User(self, uid, profile)
 
     async def _run(self, path: str, headers: dict[str, str], stream: Stream) -> None:
         try:
@@ -196,6 +210,66 @@ class Driver:
         except Exception:
             if not stream.ended:
                 raise
+
+
+@dataclass
+class User:
+    """One uid of a personal profile; `post` goes through the operator, unlimited."""
+
+    server: Driver
+    uid: str
+    profile: str
+
+    async def call(
+        self, method: str, path: str, body: Any = None, **headers: str
+    ) -> Answer:
+        """One request with the cookie."""
+        cookie = {"cookie": f"uid={self.uid}"}
+        path = f"/{self.profile}/{path}"
+        return await self.server.call(method, path, body, **cookie, **headers)
+
+    async def say(self, text: str = "text", **fields: Any) -> Answer:
+        """The user writes."""
+        body = {"author": self.uid, "text": text, **fields}
+        return await self.call("POST", "messages", body)
+
+    async def hear(self, text: str = "text", **fields: Any) -> Any:
+        """An operator writes to the user."""
+        answer = await self.server.call(
+            "POST",
+            f"/{self.profile}/operator/{self.uid}/messages",
+            {"author": "operator", "text": text, **fields},
+            authorization=f"Bearer {TOKEN}",
+        )
+        assert answer.status == 201, answer
+        return answer.json
+
+    async def hears(self, count: int) -> list[Any]:
+        """Many times."""
+        return [await self.hear(f"text {number}") for number in range(count)]
+
+    async def edit(self, message_id: int, text: str = "new") -> Answer:
+        """A new text."""
+        return await self.call("PATCH", f"messages/{message_id}", {"text": text})
+
+    async def delete(self, message_id: int) -> Answer:
+        """A message goes."""
+        return await self.call("DELETE", f"messages/{message_id}")
+
+    async def history(self, before: int | None = None) -> Any:
+        """A page."""
+        query = "" if before is None else f"?before={before}"
+        return (await self.call("GET", "history" + query)).json
+
+    async def open(self, cursor: str | None = None) -> Stream:
+        """A stream, once it has sent its first block or ended."""
+        headers = {"last-event-id": cursor} if cursor else {}
+        path = f"/{self.profile}/events"
+        return await self.server.stream(path, cookie=f"uid={self.uid}", **headers)
+
+    async def ping(self, connection_id: str) -> int:
+        """Status of a ping."""
+        return (await self.call("POST", f"ping?id={connection_id}")).status
 
 
 def _scope(method: str, path: str, headers: dict[str, str]) -> Scope:
@@ -223,6 +297,7 @@ async def running(folder: Path, **settings: Any) -> AsyncIterator[Driver]:
     defaults: dict[str, Any] = {
         "message_limit": 5,
         "event_log_limit": 12,
+        "operator_token": TOKEN,
         "database": f"sqlite:///{folder}/chat.db",
     }
     driver = Driver(Settings(**(defaults | settings)))

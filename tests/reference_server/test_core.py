@@ -8,13 +8,18 @@ from reference_server.core.cursor import Cursor
 from reference_server.core.event_log import Event, EventLog, Kind
 from reference_server.core.frames import Frames
 from reference_server.core.message import Value
+from reference_server.core.rate_limit import RateLimit
+from reference_server.core.record import Record
 from reference_server.core.resume import Fresh, Reason, Reset, Resume, decide
 from reference_server.core.validation import (
     Refused,
+    is_uid,
+    parse_before,
     parse_draft,
     parse_load_from,
     parse_message_id,
     parse_patch,
+    parse_uid,
 )
 from reference_server.core.window import Window
 
@@ -173,3 +178,71 @@ def test_message_ids(text: str, expected: int | None) -> None:
 def test_refused_load_from(text: str | None) -> None:
     with pytest.raises(Refused):
         parse_load_from(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "x", "1" * 19, "٣", " 1"])
+def test_refused_before(text: str) -> None:
+    with pytest.raises(Refused) as caught:
+        parse_before(text)
+    assert caught.value.status == 400
+
+
+def test_before() -> None:
+    assert (parse_before(None), parse_before("17")) == (None, 17)
+
+
+@pytest.mark.parametrize(
+    ("cookies", "uid"),
+    [
+        *(("uid=ann", "ann"), (" uid=a;b=c", "a"), ("b=c;\tuid=-_", "-_")),
+        *(("uid=ann;uid=ann", "ann"), (f"uid={'a' * 64}", "a" * 64)),
+        *(("", None), ("uid", None), ("uid=", None), ("uid=a b", None)),
+        *(("uid =a", None), ("uid=a=b", None), ("UID=a", None), ("uid=a,b", None)),
+        *(('uid="a"', None), ("uid=ä", None), ("uid=٣", None), ("uid=a\n", None)),
+        *((f"uid={'a' * 65}", None), ("uid=a;uid=b", None), ("uid=a;uid=", None)),
+    ],
+)
+def test_uids(cookies: str, uid: str | None) -> None:
+    if uid is not None:
+        assert parse_uid(cookies) == uid
+        assert is_uid(uid)
+        return
+    with pytest.raises(Refused) as caught:
+        parse_uid(cookies)
+    assert caught.value.status == 401
+
+
+def test_rate_limit() -> None:
+    limit = RateLimit()
+    assert limit.wait_s("a", 10.0) == 0
+    limit.note("a", 10.0)
+    assert limit.wait_s("a", 10.25) == 0.75
+    assert limit.wait_s("a", 9.75) == 1.25
+    assert limit.wait_s("b", 10.25) == 0
+    assert limit.wait_s("a", 11.0) == 0
+
+
+def test_rate_limit_forgets() -> None:
+    limit = RateLimit()
+    for number in range(100):
+        limit.note(f"u{number}", number / 10)
+    assert len(limit.last_s) <= 11
+
+
+def test_record_drops_what_is_older() -> None:
+    record = Record(EventLog(epoch="e", limit=None, render=Frames().event))
+    for at_ms in (100, 200, 200, 300):
+        record.append(Event(Kind.CREATE, {}), at_ms)
+    record.prune(200)
+    assert [entry.seq for entry in record.log.entries] == [2, 3, 4]
+    assert (record.log.oldest, record.log.head) == (2, 4)
+    record.prune(301)
+    assert record.is_empty
+
+
+def test_versions_of_a_value_differ() -> None:
+    first = value(1000)
+    second = first.edited("x", 999)
+    third = second.edited("x", 999)
+    times = [second.updated_at, third.updated_at, third.edited("x", 2000).updated_at]
+    assert times == [1001, 1002, 2000]

@@ -5,34 +5,24 @@ only has to tell one named mutant from the clean server. One table, so one long 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reference_server.core.event_log import Entry, Event, Kind
 from tests.reference_server.driver import Driver, Stream, running
+from tests.reference_server.probes import SHORT_S, Table, bites, into, settled
 
 pytestmark = pytest.mark.anyio
 
-Probe = Callable[[Driver], Awaitable[bool]]
-SHORT_S = 0.1
-PROBES: dict[str, Probe] = {}
-FAST = {"ping_interval_ms": 150, "ping_grace_ms": 100, "keepalive_ms": 60}
+PROBES = Table()
+probes = into(PROBES)
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-def probes(*names: str) -> Callable[[Probe], Probe]:
-    def register(probe: Probe) -> Probe:
-        PROBES.update(dict.fromkeys(names, probe))
-        return probe
-
-    return register
 
 
 async def epoch(server: Driver) -> str:
@@ -41,13 +31,6 @@ async def epoch(server: Driver) -> str:
 
 async def resumed(server: Driver, seq: int) -> Stream:
     return await server.open(f"{await epoch(server)}-{seq}")
-
-
-async def settled(stream: Stream, timeout_s: float = SHORT_S) -> Stream:
-    """What comes until it ends or the time is over."""
-    with suppress(TimeoutError):
-        await stream.until(lambda each: each.ended, timeout_s)
-    return stream
 
 
 async def patch(server: Driver, message_id: int, text: str = "new") -> int:
@@ -95,6 +78,30 @@ async def registered(server: Driver) -> bool:
 @probes("no-keepalive", "slow-keepalive")
 async def keepalive(server: Driver) -> bool:
     return len((await settled(await server.open(), 0.1)).frames) > 1
+
+
+@probes("keepalive-until-first-event", "keepalive-gives-up")
+async def keepalive_lasts(server: Driver) -> bool:
+    """Five keep-alives after an event, while the connection is pinged."""
+    stream = await server.open()
+    await server.post()
+    for _ in range(20):
+        await settled(stream)
+        await server.ping(stream.connection_id)
+        if len(stream.frames) >= 7:
+            return True
+    return False
+
+
+@probes("accel-header-needs-http-1.1")
+async def old_http(server: Driver) -> bool:
+    app = server.app
+
+    async def speaking_1_0(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope | {"http_version": "1.0"}, receive, send)
+
+    server.app = speaking_1_0  # type: ignore[assignment]
+    return (await server.open()).headers.get("x-accel-buffering") == "no"
 
 
 @probes("constant-connection-id", "reused-connection-id")
@@ -377,8 +384,8 @@ async def bad_input(server: Driver) -> bool:
 
 @probes("broadcast-before-commit", "init-reads-database")
 async def without_database(server: Driver) -> bool:
-    server.app.state.broadcast.store.close()
-    server.app.state.broadcast.store._engine = Away()
+    server.running.database.close()
+    server.running.database.engine = Away()  # type: ignore[assignment]  # a fake
     stream = await server.open()
     body = {"author": "a", "text": "t"}
     posted = await server.call("POST", "/broadcast/messages", body)
@@ -402,10 +409,10 @@ class Away:
 @probes("backlog-dropped", "unbounded-queue")
 async def backlog(server: Driver) -> bool:
     """Ended by the time that 40 frames wait and 30 may."""
-    service = server.app.state.broadcast
+    service = server.service("broadcast")
     connection = service.open_stream(None).connection
-    for number in range(40):
-        connection.offer(b"%d" % number)
+    for number in range(1, 41):
+        connection.offer(Entry(number, Event(Kind.CREATE, {}), b""))
     return bool(connection.ended)
 
 
@@ -415,20 +422,16 @@ async def spread(server: Driver) -> bool:
     return len({frame["retry"] for frame in frames}) > 1
 
 
-async def holds(folder: Path, name: str | None, clean: str) -> bool:
-    settings = dict(queue_limit=30, retry_ms=900, **FAST)
-    async with running(folder, mutant=name, **settings) as server:
-        return await PROBES[clean](server)
-
-
 @pytest.mark.parametrize("name", PROBES)
 async def test_mutant_bites(tmp_path: Path, name: str) -> None:
-    assert await holds(tmp_path / "clean", None, name)
-    assert not await holds(tmp_path / "mutant", name, name)
+    assert await bites(tmp_path, name, PROBES[name])
+
+
+RESTARTED = ("fresh-reset-after-restart", "window-ids-are-rows")
 
 
 async def test_fresh_stream_after_a_restart(tmp_path: Path) -> None:
-    """fresh-reset-after-restart and window-ids-are-rows need a second life."""
+    """RESTARTED need a second life."""
     async with running(tmp_path) as server:
         await server.posts(7)
     async with running(tmp_path, mutant="fresh-reset-after-restart") as server:

@@ -66,6 +66,51 @@ def test_kill_loses_nothing_acknowledged(tmp_path: Path) -> None:
         assert b"restarted" in answer.content
 
 
+def test_kill_loses_no_cursor_of_the_log(tmp_path: Path) -> None:
+    """resume/across-restart, with a write in the new life before the client is back."""
+    operator = ["--operator-token", "secret"]
+    cookie = {"Cookie": "uid=ann"}
+    body = {"author": "ann", "text": "text"}
+    for number in range(1, 4):
+        with serving(tmp_path, *operator) as server:
+            token = {"Authorization": "Bearer secret"}
+            path = f"{server.url}/log/operator/ann/messages"
+            answer = server.http.post(path, json=body, headers=token)
+            assert answer.status_code == 201
+            head = (
+                "GET /log/events HTTP/1.1\r\nHost: test\r\nCookie: uid=ann\r\n"
+                "Last-Event-ID: 1\r\n\r\n"
+            )
+            with server.connect(head) as client:
+                received = read_until(client, b"ping")
+                server.http.post(
+                    f"{server.url}/log/messages", json=body, headers=cookie
+                )
+                received += read_until(client, b"id: %d\n" % (2 * number))
+            assert received.count(b"event: create") == 2 * number - 1
+            if number < 3:
+                server.end(signal.SIGKILL)
+
+
+def test_sigterm_ends_the_streams_of_every_profile(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        streams = [
+            server.connect(
+                f"GET /{profile}/events HTTP/1.1\r\nHost: test\r\n"
+                "Cookie: uid=ann\r\n\r\n"
+            )
+            for profile in ("naive", "broadcast", "log", "private")
+        ]
+        for stream in streams:
+            read_until(stream, b"}\n\n")
+        started = time.monotonic()
+        assert server.end(signal.SIGTERM) == 0
+        assert time.monotonic() - started < 1.5
+        assert all(read_all(stream).endswith(b"0\r\n\r\n") for stream in streams)
+        for stream in streams:
+            stream.close()
+
+
 def test_slow_reader_is_ended_and_others_are_served(tmp_path: Path) -> None:
     """load/slow-reader: "it is ended, not skipped"."""
     with (
@@ -153,6 +198,10 @@ def test_environment_and_flags(tmp_path: Path) -> None:
         "50",
         UNBROKEN_SERVER_MESSAGE_LIMIT="7",
         UNBROKEN_SERVER_RETRY_MS="1000",
+        UNBROKEN_SERVER_PROFILES="private,broadcast",
+        UNBROKEN_SERVER_OPERATOR_TOKEN="secret",
+        UNBROKEN_SERVER_RETENTION_MS="100",
+        UNBROKEN_SERVER_PRUNE_EVERY_MS="100",
     ) as server:
         assert server.ready_line.startswith("reference_server listening on http://127")
         assert server.http.get("/init").json()["limit"] == 7
@@ -160,6 +209,9 @@ def test_environment_and_flags(tmp_path: Path) -> None:
             received = read_until(client, b"keep-alive")
             assert b"\nretry: 1" in received
             assert b"text/event-stream; charset=utf-8" in received
+        assert server.http.get(f"{server.url}/naive/init").status_code == 404
+        path = f"{server.url}/private/operator/ann/messages"
+        assert server.http.post(path, json={}).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -168,6 +220,13 @@ def test_environment_and_flags(tmp_path: Path) -> None:
         (["--port", "70000"], "70000"),
         (["--message-limit", "0"], "0 is not in the range"),
         (["--database", "mysql://x"], "'mysql://x'"),
+        (["--database", "sqlite:///:memory:"], "sqlite:///PATH"),
+        (["--database", "postgresql+psycopg://h:port/x"], "no URL"),
+        (["--profiles", "broadcast,chat"], "'chat'"),
+        (["--profiles", ""], "''"),
+        (["--operator-token", "é"], "ASCII"),
+        (["--operator-token", ""], "ASCII"),
+        (["--retention-ms", "0"], "0 is not in the range"),
         (["--mutant", "nonsense"], "'nonsense'"),
     ],
 )
@@ -211,4 +270,5 @@ def test_list_mutants_is_json_lines() -> None:
     )
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(rows) > 80
-    assert all(set(row) == {"name", "requirement", "description"} for row in rows)
+    fields = {"name", "requirement", "profile", "description"}
+    assert all(set(row) == fields for row in rows)

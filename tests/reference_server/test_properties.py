@@ -7,6 +7,8 @@ from reference_server.core.cursor import Cursor
 from reference_server.core.event_log import Event, EventLog, Kind
 from reference_server.core.frames import Frames
 from reference_server.core.message import Value
+from reference_server.core.rate_limit import RateLimit
+from reference_server.core.record import Record
 from reference_server.core.resume import Fresh, Reason, Reset, Resume, decide
 from reference_server.core.window import Window
 
@@ -79,3 +81,53 @@ def test_window_against_model(limit: int, steps: list[str]) -> None:
             stored -= 1
         assert [item.id for item in window.items()] == shown
         assert (window.oldest() is not None) == (stored >= limit)
+
+
+ARRIVALS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 900)), max_size=40)
+
+
+@given(ARRIVALS)
+def test_rate_limit_against_model(gaps: list[tuple[str, int]]) -> None:
+    """The model keeps every accepted message; milliseconds, whole and exact."""
+    limit, accepted, now_ms = RateLimit(), list[tuple[str, int]](), 0
+    for uid, gap_ms in gaps:
+        now_ms += gap_ms
+        recent = [ms for who, ms in accepted if who == uid and now_ms - ms < 1000]
+        allowed = round(limit.wait_s(uid, now_ms / 1000), 6) == 0
+        assert allowed == (not recent)
+        if allowed:
+            limit.note(uid, now_ms / 1000)
+            accepted.append((uid, now_ms))
+
+
+AGES = st.lists(st.one_of(st.integers(0, 50), st.none()), max_size=60)
+
+
+@given(steps=AGES, retention_ms=st.integers(1, 80), seq=st.integers(0, 40))
+def test_record_against_model(
+    steps: list[int | None], retention_ms: int, seq: int
+) -> None:
+    """A number lets time go by and makes an event, None sweeps.
+
+    The model keeps every event with its time; resumable is what misses none.
+    """
+    record = Record(EventLog(epoch="e", limit=None, render=Frames().event))
+    made, now_ms = list[tuple[int, int]](), 0
+    kept: list[tuple[int, int]] = []
+    for step in steps:
+        if step is None:
+            record.prune(now_ms - retention_ms)
+            kept = [pair for pair in kept if now_ms - pair[1] <= retention_ms]
+        else:
+            now_ms += step
+            record.append(Event(Kind.CREATE, {}), now_ms)
+            made.append((len(made) + 1, now_ms))
+            kept.append(made[-1])
+    assert [entry.seq for entry in record.log.entries] == [each for each, _ in kept]
+    assert record.is_empty == (not kept)
+    decision = decide(
+        f"e-{seq}", epoch="e", head=record.log.head, oldest=record.log.oldest
+    )
+    owed = {pair[0] for pair in made if pair[0] > seq}
+    resumable = seq <= len(made) and owed <= {pair[0] for pair in kept}
+    assert isinstance(decision, Resume) == resumable

@@ -86,10 +86,10 @@ async def test_watchdog(tmp_path: Path) -> None:
         assert 0.19 < time.monotonic() - started < 0.35
         assert await server.ping(ids[0]) == 404
         assert not pinged.ended
-        assert list(server.app.state.broadcast.channel.members) == [ids[1]]
+        assert list(server.service("broadcast").channel.members) == [ids[1]]
         await pinged.close()
         assert await server.ping(ids[1]) == 404
-        assert not server.app.state.broadcast.channel.members
+        assert not server.service("broadcast").channel.members
 
 
 async def test_keepalive_and_retry(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ async def test_overflow_ends_the_connection(tmp_path: Path) -> None:
             await asyncio.Event().wait()
             await send(message)
 
-        channel = server.app.state.broadcast.channel
+        channel = server.service("broadcast").channel
         await stream.close()
         await _open_stuck(server, stuck)
         await server.post()
@@ -223,7 +223,7 @@ async def test_overflow_ends_the_connection(tmp_path: Path) -> None:
 
 
 async def _open_stuck(server: Driver, send: Any) -> None:
-    stream = server.app.state.broadcast.open_stream(None)
+    stream = server.service("broadcast").open_stream(None)
 
     async def receive() -> dict[str, Any]:
         await asyncio.Event().wait()

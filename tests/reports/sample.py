@@ -27,8 +27,8 @@ from harness.core.history import (
     Request,
     Responded,
 )
+from harness.core.limits import Limits, Tolerances
 from harness.core.requirement import Level, Profile, Requirement
-from harness.core.target import Limits, Tolerances
 from harness.core.verdict import (
     CaseJudgement,
     Finding,
@@ -241,8 +241,7 @@ def not_applicable(name: str) -> CaseResult:
 def facts(**changes: Any) -> RunFacts:
     values: dict[str, Any] = {
         "target": "reference",
-        "profile": "broadcast",
-        "limits": LIMITS,
+        "profiles": {"broadcast": LIMITS},
         "tolerances": Tolerances(),
         "arm": "sim",
         "seed": 7,
@@ -317,7 +316,7 @@ def hostile() -> tuple[RunResult, History]:
     result = run(
         failed,
         target=HOSTILE,
-        profile=HOSTILE,
+        profiles={HOSTILE: LIMITS},
         mutant=HOSTILE,
         command=HOSTILE,
         versions={HOSTILE: HOSTILE},

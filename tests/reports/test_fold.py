@@ -54,7 +54,7 @@ def test_unmarked_unknown_is_noted_and_not_fatal() -> None:
 def rows(*cases: CaseResult) -> dict[str, str]:
     return {
         row.id: row.verdict.value
-        for row in fold_requirements(cases, TABLE, profile="broadcast")
+        for row in fold_requirements(cases, TABLE, profiles=("broadcast",))
     }
 
 

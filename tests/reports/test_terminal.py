@@ -111,3 +111,17 @@ def test_matrix_ends_in_counts_and_cuts_no_name() -> None:
     assert long in out.getvalue()
     assert slug in out.getvalue()
     assert "c: caught only by another: event/no-loss" in out.getvalue()
+
+
+def test_mutants_that_cannot_be_caught_here_are_counted_apart() -> None:
+    slug = "stream/survives-idle-proxy"
+    rows = [
+        MutantRow(mutant="a", requirement=slug, caught=False, applicable=False),
+        MutantRow(mutant="b", requirement=slug, caught=True),
+    ]
+    console, out = piped()
+    matrix(rows, console)
+    *table, counts = out.getvalue().rstrip("\n").split("\n")
+    assert counts.endswith("1 killed, 0 survived, 0 caught only by another, "
+                           "1 not applicable")  # fmt: skip
+    assert len(table) == 3

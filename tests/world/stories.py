@@ -8,6 +8,7 @@ from harness.core.history import (
     WITNESS,
     Answer,
     AnyRecord,
+    Behind,
     Closed,
     CloseKind,
     Fail,
@@ -19,7 +20,9 @@ from harness.core.history import (
     LifePhase,
     Ok,
     Opened,
+    Responded,
 )
+from harness.core.nginx import Nginx
 
 W, A, B = 1, 2, 3  # connections of the witness, alice and bob
 
@@ -39,8 +42,23 @@ def opened(conn: int, who: str, t_s: float = 0.0) -> Opened:
     return Opened(n=0, t_s=t_s, conn=conn, who=who)
 
 
+def spelled(conn: int, number: int, t_s: float, **fields: Any) -> Frame:
+    """The same event as that of `frame`, to the letter different."""
+    data = f'{{"value":\r\ndata: {{"text": "\\u006d{number}"}}, "id": {number}}}'
+    text = f": to {conn}\r\ndata:{data}\r\nid:{number}\r\nevent:create\r\n\r\n"
+    return frame(conn, number, t_s, text=text, **fields)
+
+
+def responded(conn: int, headers: dict[str, str]) -> Responded:
+    return Responded(n=0, t_s=0.0, conn=conn, status=200, headers=headers)
+
+
 def closed(conn: int, kind: CloseKind, t_s: float, **fields: Any) -> Closed:
     return Closed(n=0, t_s=t_s, conn=conn, kind=kind, **fields)
+
+
+def behind(who: str, **settings: Any) -> Behind:
+    return Behind(n=0, t_s=0.0, who=who, nginx=Nginx(**settings))
 
 
 def life(phase: LifePhase, t_s: float, **fields: Any) -> Life:

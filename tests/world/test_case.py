@@ -118,6 +118,7 @@ class ScriptedArm:
     ) -> AsyncIterator[World]:
         del folder
         self.world_made = World(
+            profile=case.profile,
             profiled=case.profiled,
             abilities=frozenset(),
             tolerances=case.target.tolerances,
@@ -127,6 +128,7 @@ class ScriptedArm:
             recorder=recorder,
             rng=random.Random(case.seed),
             probes_lag=True,
+            salt=case.salt,
         )
         yield self.world_made
 
@@ -136,7 +138,9 @@ class ScriptedArm:
 
 def target() -> Target:
     profiled = Profiled(paths=PATHS, limits=LIMITS)
-    return Target(name="scripted", url="http://127.0.0.1", profiles={"x": profiled})
+    return Target(
+        name="scripted", url="http://127.0.0.1", profiles={"broadcast": profiled}
+    )
 
 
 CASE = Case(
@@ -144,7 +148,7 @@ CASE = Case(
     title="A title.",
     requirements=("converge",),
     target=target(),
-    profile="x",
+    profile="broadcast",
     arm="scripted",
     seed=3,
 )
@@ -180,7 +184,7 @@ async def test_a_case_leaves_a_whole_history(tmp_path: Path) -> None:
     assert end_of(history).complete
     head = history.header
     assert (head.scenario, head.title, head.seed) == (CASE.scenario, "A title.", 3)
-    assert (head.target, head.profile, head.limits) == ("scripted", "x", LIMITS)
+    assert (head.target, head.profile, head.limits) == ("scripted", "broadcast", LIMITS)
     assert {"python", "httpx", "httpcore", "httpx-sse"} <= set(head.versions)
     views = [record for record in history.records if isinstance(record, View)]
     assert [view.who for view in views] == [WITNESS, "alice"]

@@ -12,6 +12,7 @@ from tests.world.stories import (
     A,
     B,
     W,
+    behind,
     closed,
     failed,
     frame,
@@ -24,6 +25,7 @@ from tests.world.stories import (
     ok,
     opened,
     refused,
+    spelled,
 )
 
 FIN, RST, END = CloseKind.FIN, CloseKind.RST, CloseKind.END
@@ -48,6 +50,8 @@ SLOW_CLOSE = fault(FaultKind.SLOW_CLOSE, delay_ms=1_000)
 KILL, TERM, PAUSE = (
     Fault(kind=kind) for kind in (FaultKind.KILL, FaultKind.TERM, FaultKind.PAUSE)
 )
+RELOAD, RESTART = FaultKind.MIDDLEBOX_RELOAD, FaultKind.MIDDLEBOX_RESTART
+SOON = [behind("alice", shutdown_timeout_s=1.0), behind("bob", shutdown_timeout_s=2.0)]
 AWAY, FULL = (
     Fault(kind=kind) for kind in (FaultKind.STORAGE_AWAY, FaultKind.STORAGE_FULL)
 )
@@ -66,6 +70,7 @@ BITES: list[tuple[Fault, list[AnyRecord], str]] = [
     ),
     (LATE, [frame(W, 2, 1.0), frame(A, 2, 1.31)], "0.310 s late"),
     (LATE, [frame(W, 2, 1.0), opened(9, "alice"), frame(9, 2, 1.2)], "0.200 s late"),
+    (LATE, [frame(W, 2, 1.0), spelled(A, 2, 1.3)], "0.300 s late"),
     (SLOW, [frame(W, 2, 1.0), frame(A, 2, 1.1)], "0.100 s late"),
     (SLICED, [frame(A, 2, 1.0, chunks=40)], "in 40 pieces"),
     (REFUSED, [opened(9, "alice"), closed(9, CloseKind.REFUSED, 1.0)], "1 connections"),
@@ -80,6 +85,8 @@ BITES: list[tuple[Fault, list[AnyRecord], str]] = [
         "2 connections refused",
     ),
     (LOST, [CREATE, frame(W, 2, 1.1), info(WRITE, 6.0)], "1 writes carried out"),
+    (LOST, [CREATE, spelled(W, 2, 1.1), info(WRITE, 6.0)], "1 writes carried out"),
+    (SLICED, [spelled(A, 2, 1.0, chunks=40)], "in 40 pieces"),
     (
         SLOW_CLOSE,
         [life(LifePhase.EXITED, 1.0), closed(B, FIN, 1.0), closed(A, FIN, 2.05)],
@@ -88,6 +95,14 @@ BITES: list[tuple[Fault, list[AnyRecord], str]] = [
     (KILL, [life(LifePhase.EXITED, 1.0, status=-9)], "exit status -9"),
     (TERM, [life(LifePhase.ENDING, 1.0), life(LifePhase.EXITED, 1.1, status=0)], "0"),
     (PAUSE, [life(LifePhase.PAUSED, 1.0), life(LifePhase.RESUMED, 1.2)], "frozen"),
+    (fault(RESTART), [closed(A, FIN, 0.6)], "alice: fin after 0.100 s"),
+    (
+        fault(RESTART, BOTH),
+        [closed(A, RST, 0.6), closed(B, FIN, 0.7), opened(9, "alice")],
+        "alice: rst after 0.100 s; bob: fin after 0.200 s",
+    ),
+    (fault(RELOAD), [*SOON, closed(A, FIN, 1.5)], "alice: fin after 1.000 s"),
+    (fault(RELOAD, BOTH), [*SOON, closed(A, FIN, 1.5), closed(B, FIN, 2.5)], "bob"),
     (AWAY, [hold(1.0), CREATE, failed(WRITE + 1, 3.0)], "1 writes .*status 503"),
     (FULL, [hold(1.0), CREATE, info(WRITE + 1, 3.0)], "1 writes .*no answer"),
     (AWAY, [hold(1.0), CREATE, refused(WRITE + 1, 3.0)], "1 writes .*status 400"),
@@ -129,6 +144,18 @@ DOES_NOT: list[tuple[Fault, list[AnyRecord]]] = [
     (KILL, [life(LifePhase.ENDING, 1.0)]),
     (TERM, []),
     (PAUSE, [life(LifePhase.PAUSED, 1.0)]),
+    (fault(RESTART), []),
+    (fault(RESTART), [closed(B, FIN, 0.6)]),
+    (fault(RESTART), [closed(A, END, 0.6)]),
+    (fault(RESTART), [closed(A, CloseKind.CLIENT, 0.6)]),
+    (fault(RESTART), [opened(9, "alice"), closed(9, FIN, 0.6)]),
+    (fault(RESTART, BOTH), [closed(A, FIN, 0.6), closed(B, END, 0.7)]),
+    (fault(RESTART, ()), [closed(A, FIN, 0.6)]),
+    (fault(RELOAD), [*SOON, closed(A, FIN, 0.6)]),
+    (fault(RELOAD), [behind("alice"), closed(A, FIN, 9.0)]),
+    (fault(RELOAD), [closed(A, FIN, 9.0)]),
+    (fault(RELOAD), [*SOON, closed(B, FIN, 1.5)]),
+    (fault(RELOAD, BOTH), [*SOON, closed(A, FIN, 1.5), closed(B, FIN, 1.6)]),
     (AWAY, [hold(1.0), CREATE, ok(WRITE + 1, 3.0)]),
     (AWAY, [CREATE, hold(1.0), failed(WRITE, 3.0)]),
     (AWAY, [hold(1.0), hold(1.0, ends=True), CREATE, failed(WRITE + 2, 3.0)]),
@@ -153,6 +180,7 @@ for silent in (FaultKind.STALL, FaultKind.BLACK_HOLE, FaultKind.PARTITION):
         (one, []),
         (one, [keepalive(W, 1.0), keepalive(W, 2.0)]),
         (one, [frame(W, 2, 1.0), frame(A, 2, 1.0), keepalive(W, 2.0)]),
+        (one, [frame(W, 2, 1.0), spelled(A, 2, 1.0), keepalive(W, 2.0)]),
         (one, [frame(W, 2, 1.0), keepalive(W, 1.0 + MARGIN_S / 2)]),
         (one, [closed(A, FIN, 1.0), frame(W, 2, 1.1), keepalive(W, 2.0)]),
         (both, [frame(W, 2, 1.0), frame(B, 2, 1.0), keepalive(W, 2.0)]),
@@ -180,6 +208,13 @@ def test_what_did_not_bite_is_not_observed(made: Fault, after: list[AnyRecord]) 
 def test_every_kind_of_fault_has_an_effect_here() -> None:
     assert {case[0].kind for case in BITES} == set(FaultKind) == set(_EFFECTS)
     assert {case[0].kind for case in DOES_NOT} == set(FaultKind)
+
+
+def test_the_end_of_a_connection_left_hanging_is_none_of_the_cut() -> None:
+    ends = (closed(A, END, 1.0), closed(9, FIN, 1.1, received=7))
+    assert observed(CUT, history(opened(9, "alice"), *ends), len(BEFORE)) == ""
+    records = history(opened(9, "alice"), *ends)
+    assert "7 bytes" in observed(CUT, records, len(BEFORE) + 1)
 
 
 def test_a_victim_without_an_open_stream_shows_no_silence() -> None:

@@ -124,3 +124,17 @@ async def test_lag_is_recorded(recorder: Recorder) -> None:
     (lag, *_) = recorder.records
     assert isinstance(lag, Lag)
     assert lag.lag_s >= max(LAG_S, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("lags", "least_s"), [([], 0.1), ([0.03], 0.19), ([0.01, 0.02], 0.18), ([9.0], 0.2)]
+)
+async def test_outlasting_takes_as_much_longer_as_the_harness_was_late(
+    recorder: Recorder, lags: list[float], least_s: float
+) -> None:
+    loop = asyncio.get_running_loop()
+    waiter = Waiter(recorder, lambda: False)
+    waiter._lags = [(loop.time(), lag_s) for lag_s in lags]
+    began = loop.time()
+    await waiter.outlasts(0.1)
+    assert least_s <= loop.time() - began

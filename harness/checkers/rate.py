@@ -1,0 +1,102 @@
+"""The rule for too many messages: write/rate-limit.
+
+Section 3: "More than one message a second from a uid: 429 with Retry-After, nothing
+stored, nothing sent", and "the rate limit counts POST /messages only, not the
+operator's".
+"""
+
+from collections.abc import Iterator, Sequence
+from email.utils import parsedate_to_datetime
+from itertools import pairwise
+
+from harness.checkers.calls import Call
+from harness.checkers.case import ALLOWANCE_S, Case
+from harness.checkers.look import HELD, Look, broken, quoted, rule
+from harness.checkers.traces import Traces
+from harness.core.history import F
+from harness.core.profile import PERSONAL
+
+EVERY_S = 1.0
+TOO_MANY = 429
+
+
+@rule("write/rate-limit", PERSONAL)
+def rate_limit(case: Case) -> Iterator[Look]:
+    """ "the second message within a second: 429, nothing stored, nothing sent"."""
+    creates = case.calls.by_f[F.CREATE]
+    own = sorted((c for c in creates if c.own), key=lambda c: c.invoke.t_s)
+    yield from _too_soon([call for call in own if call.ok])
+    refused = [call for call in own if call.status == TOO_MANY]
+    traces = Traces(case) if refused else None
+    for call in refused:
+        assert traces is not None
+        look = _without_hint(call) or _left_a_trace(call, traces)
+        look = look or _deserved(call, own, case)
+        if look is not None:
+            yield look
+    for call in creates:
+        if not call.own and call.status == TOO_MANY:
+            sentence = f"the support side was answered {TOO_MANY}, which it never is"
+            yield broken(sentence, call.n, call.done_n)
+
+
+def _too_soon(accepted: Sequence[Call]) -> Iterator[Look]:
+    """Both arrived between the asking of the one and the answer to the other."""
+    for one, other in pairwise(accepted):
+        within_s = max(one.done_s, other.done_s) - one.invoke.t_s
+        if one.life is None or one.life != other.life:
+            continue
+        if within_s < EVERY_S - ALLOWANCE_S:
+            sentence = (
+                f"messages {quoted(one.invoke.text)} and {quoted(other.invoke.text)} "
+                f"of one uid were both accepted within {within_s:.2f} s"
+            )
+            yield broken(sentence, one.n, one.done_n, other.n, other.done_n)
+
+
+def _without_hint(call: Call) -> Look | None:
+    assert call.answer is not None
+    given = call.answer.headers.get("retry-after", "")
+    if given.strip().isdecimal() or _is_date(given):
+        return None
+    sentence = (
+        f"{TOO_MANY} came with Retry-After {quoted(given) if given else 'absent'}"
+    )
+    return broken(sentence, call.n, call.done_n)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        parsedate_to_datetime(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _left_a_trace(call: Call, traces: Traces) -> Look | None:
+    found = traces.of(f'"{call.invoke.nonce}"' if call.invoke.nonce else "")
+    if found is None:
+        return None
+    sentence = f"message {quoted(call.invoke.text)} was answered {TOO_MANY} and kept"
+    return broken(sentence, call.n, call.done_n, found)
+
+
+def _deserved(call: Call, own: Sequence[Call], case: Case) -> Look | None:
+    """Broken without any other message of this second; a refused one is none."""
+    slack_s = ALLOWANCE_S + case.slack_s(call.invoke.t_s - EVERY_S, call.done_s)
+    since_s = call.invoke.t_s - EVERY_S - slack_s
+    near = [
+        other
+        for other in own
+        if other is not call
+        and not other.failed
+        and other.invoke.t_s <= call.done_s
+        and other.done_s >= since_s
+    ]
+    if not near:
+        sentence = (
+            f"message {quoted(call.invoke.text)} was answered {TOO_MANY}, though no "
+            "other of its uid had been accepted for a second"
+        )
+        return broken(sentence, call.n, call.done_n)
+    return HELD if any(other.ok for other in near) else None
