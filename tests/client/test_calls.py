@@ -151,7 +151,7 @@ async def slow_error(wire: Wire) -> None:
 
 async def test_trouble_is_waited_for_and_meets_no_other_call(tmp_path: Path) -> None:
     async with bench(tmp_path, others={"/messages": slow_error}) as on:
-        calls = on.way().calls
+        calls = on.reach.calls("alice")
         with on.reach.patient(3.0):
             for number in range(2):
                 done = await calls.create(author="a", text=f"t{number}", nonce="n")
