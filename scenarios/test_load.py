@@ -11,8 +11,8 @@ from harness.world import NotApplicable, World
 from scenarios.requirements import ALL, WINDOWED, judges
 
 OTHERS, BEFORE = 2, 15
-HERD = 48
-VANISHING = 16
+HERD = 28
+VANISHING = 8
 """So many of each kind by default; the nightly cases have the real numbers."""
 
 IDLE_S = 2.0
