@@ -12,8 +12,8 @@ from harness.world import World
 from scenarios.requirements import ALL, WINDOWED, judges
 
 OTHERS, BEFORE = 2, 15
-HERD = 48
-VANISHING = 16
+HERD = 28
+VANISHING = 8
 """So many of each kind by default; the nightly cases have the real numbers."""
 
 IDLE_S = 2.0
@@ -73,7 +73,7 @@ async def test_clients_vanish(world: World) -> None:
 async def test_events_after_clients_vanished(world: World) -> None:
     """Clients vanish, and what is sent afterwards is not kept for them."""
     fresh = await world.measure(Moment.FRESH, needed=True)
-    if fresh.rss_bytes is None:
+    if fresh.rss_bytes is None and fresh.objects is None:
         raise NotApplicable("nobody can tell how much memory this target holds")
     for name, close in (("fin", Close.FIN), ("rst", Close.RST)):
         crowd = await world.crowd(name, VANISHING // 2, close=close)

@@ -16,8 +16,8 @@ from reference_server.stream import EventStream
 from reference_server.streams import Streams
 
 SHORT_QUEUE = 16
-HERD = 40
-LEFT_BEHIND = 256 * 1024
+HERD = 20
+LEFT_BEHIND = 512 * 1024
 BEHIND, WAIT_S = 8, 0.2
 
 
@@ -58,7 +58,7 @@ def backlog_dropped(parts: Components) -> Components:
 
 @mutant("herd-refused", "load/herd")
 def herd_refused(parts: Components) -> Components:
-    """More than forty streams opened within a second are refused with 503."""
+    """More than twenty streams opened within a second are refused with 503."""
 
     class Overrun(Streams):
         second = 0
@@ -77,7 +77,7 @@ def herd_refused(parts: Components) -> Components:
 
 @mutant("closed-leaves-memory", "load/no-leak")
 def closed_leaves_memory(parts: Components) -> Components:
-    """Every stream that ends leaves a task and 256 KiB behind."""
+    """Every stream that ends leaves a task and 512 KiB behind."""
     left: list[asyncio.Task[None]] = []
 
     async def stay() -> None:

@@ -376,6 +376,21 @@ def written_to_nobody(mib: int) -> Story:
     return it.end()
 
 
+@pytest.mark.parametrize(("objects", "kept"), [(40, False), (45, True)])
+def test_objects_are_kept_for_nobody(objects: int, kept: bool) -> None:
+    it = Story(LEAK)
+    it.begin()
+    it.add(Resources, moment=Moment.FILLED, usage=Usage(objects=40))
+    for _ in range(8):
+        it.create()
+    it.add(Resources, moment=Moment.LEFT, usage=Usage(objects=objects))
+    it.end()
+    if kept:
+        assert "8 events left 5 objects more" in caught(it, LEAK)
+    else:
+        spared(it, LEAK)
+
+
 def test_events_are_kept_for_nobody() -> None:
     spared(written_to_nobody(52), LEAK)
     assert "3.0 MiB larger" in caught(written_to_nobody(53), LEAK)
