@@ -19,7 +19,7 @@ MIB = 1 << 20
 LEFT_BEHIND = 4
 """One of so many may leave something; one of three ways of vanishing is more."""
 
-COUNTS = ("connections", "fds", "threads", "tasks", "objects")
+COUNTS = ("connections", "fds", "threads", "tasks")
 
 LOST = (FaultKind.CUT, *SWALLOWING)
 

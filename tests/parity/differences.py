@@ -33,16 +33,5 @@ DIFFERENCES: dict[Cell, Difference] = {
     ),
 }
 
-VERDICTS: dict[tuple[str, str], Difference] = {
-    (
-        "test_load.py::test_clients_vanish[broadcast-closed-stays-in-channel]",
-        "closed-stays-in-channel",
-    ): Difference(
-        shows="live passed (nothing broken), sim failed (load/no-leak)",
-        reason=(
-            "simulated, every living object of the application is counted; of a real "
-            "process only its memory, which these few do not change"
-        ),
-    ),
-}
+VERDICTS: dict[tuple[str, str], Difference] = {}
 """The same for verdicts (tests.parity.verdicts), by scenario and mutant."""
