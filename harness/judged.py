@@ -34,6 +34,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     function: Callable[..., Any]
     arguments: Mapping[str, Any]
     requirements: tuple[str, ...]
+    arms: tuple[str, ...]
     profile: str
     mutant: Mutant | None
 
@@ -57,6 +58,8 @@ class Session:
 
     def run(self, asked: Asked) -> CaseResult:
         """Run one case to its end and judge the history that it left."""
+        if self._settings.arm not in asked.arms:
+            return _not_applicable(asked, f"only on --arm {', '.join(asked.arms)}")
         if self._is_caught(asked):
             return _not_applicable(asked, "this mutant was caught already")
         began = time.monotonic()

@@ -124,11 +124,6 @@ def profile_of(target: Target, name: str) -> str:
     return name
 
 
-def arm_of(config: pytest.Config) -> str:
-    """The arm to run on."""
-    return _option(config, "arm")
-
-
 def requirement_of(config: pytest.Config) -> str:
     """The requirement id or pattern asked for, "" for all."""
     return _option(config, "requirement")

@@ -58,8 +58,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if mark is None:
         return
     asked = [one for one in _profiles(metafunc.config) if one in mark.kwargs[PROFILES]]
-    if options.arm_of(metafunc.config) not in mark.kwargs[ARMS]:
-        asked = []
     cases = [(one, "") for one in asked]
     mutants = options.mutants_of(metafunc.config)
     for mutant in mutants or ():
@@ -199,6 +197,7 @@ def _request(item: pytest.Item) -> Asked:
         function=item.obj,
         arguments=arguments,
         requirements=_marked(item),
+        arms=_arms(item),
         profile=str(_parameters(item)[PROFILE]),
         mutant=options.mutant_named(item.config, _parameters(item).get(MUTANT)),
     )
@@ -219,6 +218,12 @@ def _marked(item: pytest.Item) -> tuple[str, ...]:
     if mark is None or not isinstance(item, pytest.Function):
         return ()
     return _judged(mark, str(_parameters(item).get(PROFILE, "")))
+
+
+def _arms(item: pytest.Item) -> tuple[str, ...]:
+    mark = item.get_closest_marker("judges")
+    arms: tuple[str, ...] = mark.kwargs[ARMS] if mark is not None else ()
+    return arms
 
 
 def _judged(mark: pytest.Mark, profile: str) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ __all__ = [
     "ALL",
     "BROADCAST",
     "CHANGING",
+    "LIVE",
     "LOG",
     "NAIVE",
     "PERSONAL",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 ALL = tuple(Profile)
+LIVE = ("live",)
 NAIVE, BROADCAST, LOG, PRIVATE = ((profile,) for profile in Profile)
 
 _ROWS: tuple[tuple[str, str, tuple[Profile, ...], str, str], ...] = (

@@ -7,7 +7,7 @@ from harness.arm import How
 from harness.client.client import VirtualClient
 from harness.core.nginx import HttpVersion, Nginx
 from harness.world import World
-from scenarios.requirements import judges
+from scenarios.requirements import LIVE, judges
 
 SPARE_S = 1.0
 """Nginx waits so much longer than a keep-alive may take, where idling is short."""
@@ -20,7 +20,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("nginx", SETTINGS.values(), ids=SETTINGS)
-@judges("stream/survives-idle-proxy")
+@judges("stream/survives-idle-proxy", arms=LIVE)
 async def test_quiet_stream_behind_nginx(world: World, nginx: Nginx) -> None:
     """An idle stream outlives the read timeout of nginx, and then delivers at once."""
     keepalive_s = world.limits.keepalive_ms / 1_000
@@ -33,7 +33,7 @@ async def test_quiet_stream_behind_nginx(world: World, nginx: Nginx) -> None:
 
 
 @pytest.mark.nightly
-@judges("stream/survives-idle-proxy")
+@judges("stream/survives-idle-proxy", arms=LIVE)
 async def test_quiet_minute_behind_nginx(world: World) -> None:
     """The same with the read timeout of every nginx that nobody has configured."""
     nginx = Nginx()
@@ -42,7 +42,7 @@ async def test_quiet_minute_behind_nginx(world: World) -> None:
     await world.seen(await world.write(), alice)
 
 
-@judges("resume/within-log", "event/no-loss")
+@judges("resume/within-log", "event/no-loss", arms=LIVE)
 async def test_closed_lid_before_nginx(world: World) -> None:
     """Cursor and replay pass through nginx as they are."""
     alice = await behind(world, Nginx())
@@ -52,7 +52,7 @@ async def test_closed_lid_before_nginx(world: World) -> None:
     await world.seen(await world.write(), alice)
 
 
-@judges("resume/no-needless-reset", "event/no-loss", "event/order")
+@judges("resume/no-needless-reset", "event/no-loss", "event/order", arms=LIVE)
 async def test_nginx_reloads_under_streams(world: World) -> None:
     """The old worker keeps its streams until its time is up; nothing is lost."""
     nginx = await world.middlebox(Nginx(shutdown_timeout_s=1.0))
@@ -67,7 +67,7 @@ async def test_nginx_reloads_under_streams(world: World) -> None:
     await world.seen(await world.write(), alice, bob)
 
 
-@judges("resume/no-needless-reset", "event/no-loss")
+@judges("resume/no-needless-reset", "event/no-loss", arms=LIVE)
 async def test_nginx_itself_restarts(world: World) -> None:
     """Streams lost with nginx are resumed through the next one."""
     nginx = await world.middlebox(Nginx())
@@ -79,7 +79,7 @@ async def test_nginx_itself_restarts(world: World) -> None:
 
 
 @pytest.mark.parametrize("upstream_http", list(HttpVersion))
-@judges("reset/restart", "reset/once")
+@judges("reset/restart", "reset/once", arms=LIVE)
 async def test_server_restarts_behind_nginx(
     world: World, upstream_http: HttpVersion
 ) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from harness.chaos import weights
 from harness.core.fault import Aim, Close, FaultKind
+from harness.core.profile import Profile
 from harness.core.schedule import CaseLimits, Schedule
 from harness.core.steps import (
     Away,
@@ -96,6 +97,10 @@ _AIMS: st.SearchStrategy[Aim] = weighted(weights.AIMS)
 _CURSORS: st.SearchStrategy[CursorKind] = weighted(weights.CURSORS)
 _BAD: st.SearchStrategy[BadKind] = weighted(weights.BAD_INPUTS)
 _AMOUNTS = {kind: _one_of(values) for kind, values in weights.AMOUNTS.items()}
+
+
+DRAWN = Profile.BROADCAST
+"""The profile that schedules are drawn for: steps, limits and edges are its."""
 
 
 def schedules(

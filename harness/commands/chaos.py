@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from harness.chaos.draw import DRAWN
 from harness.chaos.edges import EDGES
 from harness.chaos.phases import Phase
 from harness.chaos.pool import Pool
@@ -58,7 +59,12 @@ def chaos(
             "so give it [start] or [app]"
         )
     check_arm(loaded, arm)
-    chosen = profile_of(loaded, profile or "")
+    chosen = profile_of(loaded, profile or DRAWN)
+    if chosen != DRAWN:
+        raise BadInput(
+            f"--profile {chosen!r}: random schedules are drawn for {DRAWN!s} alone so "
+            "far; `unbroken run` has scenarios for every profile"
+        )
     check_mutant(loaded, chosen, mutant)
     if twice:
         check_repeatable(arm)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.arms import ARMS
-from harness.commands.engine import Listener, engine, option
+from harness.commands.engine import Listener, engine
 from harness.commands.listed import listed_mutants
 from harness.core.profile import Profile
 from harness.core.requirement import Level, Requirement
@@ -51,26 +51,25 @@ def coverage(*, markdown: bool) -> int:
 def gathered() -> list[Row]:
     """The rows of the table, filled by collecting scenarios and asking for mutants."""
     rows = {slug: Row(one) for slug, one in REQUIREMENTS.items()}
-    for arm in ARMS:
-        listener = Listener()
-        arguments = ["--collect-only", option("arm", arm)]
-        engine(listener, arguments, keyword=None, jobs=1, apart=False)
-        for item in listener.collected:
-            _note_scenario(rows, item, arm)
+    listener = Listener()
+    engine(listener, ["--collect-only"], keyword=None, jobs=1, apart=False)
+    for item in listener.collected:
+        _note_scenario(rows, item)
     target = load_target(find_target(REFERENCE))
     for mutant in listed_mutants(target, next(iter(target.profiles))):
         _note_mutant(rows, mutant)
     return list(rows.values())
 
 
-def _note_scenario(rows: Mapping[str, Row], item: pytest.Item, arm: str) -> None:
+def _note_scenario(rows: Mapping[str, Row], item: pytest.Item) -> None:
     assert isinstance(item, pytest.Function)
     mark = item.get_closest_marker("judges")
     profile = Profile(str(item.callspec.params["profile"]))
-    for slug in mark.args if mark is not None else ():
+    assert mark is not None
+    for slug in mark.args:
         if profile in rows[slug].requirement.profiles:
             rows[slug].scenarios.setdefault(profile, {})[_name(item)] = None
-            rows[slug].arms[arm] = None
+            rows[slug].arms |= dict.fromkeys(mark.kwargs["arms"])
 
 
 def _name(item: pytest.Function) -> str:

@@ -6,20 +6,17 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+from harness.chaos.draw import DRAWN
 from harness.commands.choice import Choice, listening
 from harness.commands.engine import option, ordered
 from harness.commands.hunted import hunted
 from harness.commands.listed import listed_mutants
 from harness.core.errors import BadInput
-from harness.core.profile import Profile
 from harness.judged import failed_of
 from harness.options import Mutant, matches
 from reports.result import CaseResult, Outcome
 from reports.terminal import SPARED, MutantRow, matrix
 from scenarios.requirements import REQUIREMENTS
-
-DRAWN = Profile.BROADCAST
-"""The profile that random schedules are drawn for."""
 
 BLAMED = (Outcome.FAILED, Outcome.WARNING)
 

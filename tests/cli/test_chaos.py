@@ -15,6 +15,7 @@ USAGES = {
     "chaos --time 0": "'0' is not a time such as 60s, 10m or 1h",
     "chaos --time soon": "'soon' is not a time",
     "chaos --time 2d": "'2d' is not a time",
+    "chaos --profile log": "random schedules are drawn for broadcast alone",
     "chaos --runs 0": "0 is not in the range",
     "chaos --jobs 0": "0 is not in the range",
     "chaos --seed x": "'x' is not a valid integer",
