@@ -12,8 +12,8 @@ import pytest
 from tests.cli.test_pytest import run
 from tests.hostile.driver import Running, gone, unbroken
 
-QUIET = "test_quiet_stream_behind_nginx and gzip"
-LID = "test_closed_lid_before_nginx"
+QUIET = "test_quiet_stream_behind_nginx and gzip and broadcast"
+LID = "test_closed_lid_before_nginx and broadcast"
 MISSING = {"NGINX": "/nowhere/nginx"}
 INSTALL = "apt-get install nginx-light"
 
@@ -108,7 +108,7 @@ def test_not_applicable_in_virtual_time(tmp_path: Path) -> None:
     done = unbroken("run", "-k", LID, "--arm", "sim", "--jobs", 1, cwd=tmp_path)
     (case,) = done.cases
     assert case["outcome"] == "not applicable", done.text
-    assert "nginx" in case["reasons"][0]
+    assert "--arm live" in case["reasons"][0]
 
 
 def test_nightly_only_when_asked_for(tmp_path: Path) -> None:
