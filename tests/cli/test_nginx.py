@@ -38,13 +38,19 @@ def nothing_left(running: Running, folder: Path) -> None:
     assert not nginxes(folder)
 
 
+def behind(folder: Path) -> bool:
+    """Whether the client of the case has come: nginx is ready then."""
+    histories = (folder / "unbroken-results" / "histories").glob("*.jsonl")
+    return any(b'"who":"alice"' in one.read_bytes() for one in histories)
+
+
 @contextmanager
 def mid_run(folder: Path) -> Iterator[Running]:
-    """A run whose nginx has a worker."""
+    """A run whose nginx has a worker, and a client."""
     running = Running("run", "-k", QUIET, "--jobs", 1, cwd=folder, env={})
     try:
         deadline = time.monotonic() + 60
-        while len(nginxes(folder)) < 2:
+        while len(nginxes(folder)) < 2 or not behind(folder):
             assert running.popen.poll() is None, running.log.read_text()
             assert time.monotonic() < deadline, running.log.read_text()
             time.sleep(0.02)
