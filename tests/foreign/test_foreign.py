@@ -4,6 +4,7 @@ Clean it conforms in every scenario of its profiles. With a bug planted it is bl
 that bug's requirement, and for nothing that the bug does not explain.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -24,7 +25,10 @@ ROOT = Path(__file__).parents[2]
 UNBROKEN = Path(sys.executable).with_name("unbroken")
 TARGET = Path(__file__).with_name("foreign.toml")
 PROFILES = ("broadcast", "log")
+POSTGRESQL_ONLY = "test_storage.py::test_cut_in_mid_commit"
 WITHIN_S = 240.0
+USUAL = "broadcast or test_log or test_personal or test_resume or test_write"
+"""Of the profile `log` what is its own; `UNBROKEN_FOREIGN=all` runs the rest."""
 
 
 class Run(msgspec.Struct):
@@ -58,8 +62,11 @@ def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Run:
 
 def run_all(out: Path) -> Run:
     """One run, judged from what it has recorded."""
+    all_of_them = os.environ.get("UNBROKEN_FOREIGN") == "all"
+    selection = [] if all_of_them else ["-k", USUAL]
+    command = [UNBROKEN, "mutants", TARGET, "--jobs", 6, "--out", out, *selection]
     done = subprocess.run(
-        [*map(str, (UNBROKEN, "mutants", TARGET, "--out", out)), "--jobs", "6"],
+        [str(part) for part in command],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -93,9 +100,11 @@ def test_the_clean_server_conforms_in_every_scenario(run: Run) -> None:
     assert run.unsure == []
     told = re.search(r"clean server: (\d+) cases, 0 blamed, 0 could not run", run.text)
     assert told, run.text
+    skipped = re.findall(r"not applicable (\S+)\[\w+-clean", run.text)
+    assert set(skipped) <= {POSTGRESQL_ONLY}
     cases = [len(run.clean[profile]) for profile in PROFILES]
-    assert sum(cases) == int(told[1]), "some scenario was not applicable"
-    assert min(cases) > 40
+    assert sum(cases) + len(skipped) == int(told[1])
+    assert min(cases) > 20
 
 
 @pytest.mark.parametrize("name", BUGS)
