@@ -12,6 +12,7 @@ import httpcore
 
 from harness.core.fault import Close, Fault, FaultKind
 from harness.core.nginx import Nginx
+from harness.core.usage import Usage
 
 
 class How(StrEnum):
@@ -19,6 +20,17 @@ class How(StrEnum):
 
     TERM = "term"
     KILL = "kill"
+
+
+class Bare(StrEnum):
+    """A straight connection whose faults are made at the client's own socket.
+
+    Cheap enough for many clients. It can be cut and refused, stop reading, or go
+    silent as in a black hole; it can be neither slow nor cut at a byte.
+    """
+
+    WIDE = "wide"  # buffers as the kernel gives them
+    NARROW = "narrow"  # so small that a reader who stops is soon felt
 
 
 class Link(Protocol):
@@ -69,7 +81,7 @@ class Box(Protocol):
 class Network(Protocol):
     """Makes links; `direct` ones know no faults (witness, writers)."""
 
-    def link(self, *, direct: bool, close: Close) -> Link: ...
+    def link(self, *, direct: bool, close: Close, bare: Bare | None = None) -> Link: ...
 
     async def middlebox(self, nginx: Nginx) -> Box:
         """Start one; raises `CouldNotRun`, or `NotApplicable` where there is none."""
@@ -93,6 +105,9 @@ class Server(Protocol):
 
     async def resume(self) -> None:
         """Let it run on (SIGCONT)."""
+
+    async def usage(self) -> Usage | None:
+        """What it holds now; None when nobody can tell."""
 
     async def aclose(self) -> None:
         """End whatever of it is ours and still runs; the case is over."""

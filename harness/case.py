@@ -170,6 +170,7 @@ def _header(case: Case, arm: Arm) -> Header:
         profile=case.profile,
         limits=case.profiled.limits,
         tolerances=case.target.tolerances,
+        load=case.target.load,
         retry_ms=case.target.retry_ms,
         mutant=case.mutant,
         started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

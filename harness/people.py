@@ -3,6 +3,7 @@
 import random
 from collections.abc import Awaitable, Callable
 
+from harness.arm import Bare
 from harness.client.calls import Calls
 from harness.client.client import Start, VirtualClient
 from harness.core.fault import Close
@@ -92,11 +93,14 @@ class People:
         close: Close = Close.FIN,
         direct: bool = False,
         behind: Middlebox | None = None,
+        bare: Bare | None = None,
     ) -> VirtualClient:
         """A tab of this user, not opened yet."""
         if name in self.clients:
             raise ValueError(f"two clients named {name!r}")
-        way = self._reach.way(name, direct=direct, close=close, behind=behind)
+        way = self._reach.way(
+            name, direct=direct, close=close, behind=behind, bare=bare
+        )
         self.closes[name], self.labels[name] = close, label
         client = self.clients[name] = VirtualClient(
             name=name,

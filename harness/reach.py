@@ -1,11 +1,13 @@
 """How each participant of a case reaches the server: link, sockets, calls."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
 
-from harness.arm import Link, Network
-from harness.client.calls import TIMEOUT_S, Calls
+from harness.arm import Bare, Link, Network
+from harness.client.calls import Calls, Manner
 from harness.client.transport import BackendTransport
 from harness.core.fault import Close
 from harness.core.recorder import Recorder
@@ -17,12 +19,14 @@ from harness.middlebox import Middlebox
 class Way:
     """One participant's own way: nobody else's faults touch it.
 
-    Its requests take turns on connections that are kept alive, whoever they are for.
+    Its requests take turns on connections that are kept alive, whoever they are for;
+    `kept` has those.
     """
 
     link: Link
     streams: httpx.AsyncClient
     requests: httpx.AsyncClient
+    kept: BackendTransport
 
 
 class Reach:
@@ -30,6 +34,7 @@ class Reach:
 
     def __init__(self, network: Network, paths: Paths, recorder: Recorder) -> None:
         self.links: dict[str, Link] = {}
+        self._manner = Manner()
         self._ways: dict[str, Way] = {}
         self._network = network
         self._paths = paths
@@ -42,10 +47,13 @@ class Reach:
         direct: bool = True,
         close: Close = Close.FIN,
         behind: Middlebox | None = None,
+        bare: Bare | None = None,
     ) -> Way:
         """The way of `who`, made at first use; `direct` ones know no faults."""
         if who not in self._ways:
-            if behind is None:
+            if bare is not None:
+                link = self._network.link(direct=False, close=close, bare=bare)
+            elif behind is None:
                 link = self._network.link(direct=direct, close=close)
             else:
                 link = behind.link(who, close=close)
@@ -61,13 +69,28 @@ class Reach:
             who=who,
             uid=uid,
             token=token,
+            manner=self._manner,
         )
 
     def _make(self, who: str, link: Link) -> Way:
         self.links[who] = link
-        streams = _client(BackendTransport(link.streams), timeout_s=None)
-        requests = _client(BackendTransport(link.calls), timeout_s=TIMEOUT_S)
-        return Way(link, streams, requests)
+        streams = _client(BackendTransport(link.streams))
+        kept = BackendTransport(link.calls)
+        return Way(link, streams, _client(kept), kept)
+
+    async def hang_up(self, who: str) -> None:
+        """Close the connections of `who` that are kept for further requests."""
+        await self._ways[who].kept.aclose()
+
+    @contextmanager
+    def patient(self, within_s: float) -> Iterator[None]:
+        """Meanwhile answers may be errors, and take this long to come."""
+        manner = self._manner
+        manner.within_s, manner.afresh = within_s, True
+        try:
+            yield
+        finally:
+            manner.within_s, manner.afresh = None, False
 
     async def aclose(self) -> None:
         """Close every connection of everybody."""
@@ -77,13 +100,14 @@ class Reach:
             await way.link.aclose()
 
 
-def _client(
-    transport: BackendTransport, *, timeout_s: float | None
-) -> httpx.AsyncClient:
-    """The transport decides where connections go; the URL's host is only a header."""
+def _client(transport: BackendTransport) -> httpx.AsyncClient:
+    """The transport decides where connections go; the URL's host is only a header.
+
+    Who calls bounds how long that may take.
+    """
     return httpx.AsyncClient(
         transport=transport,
         base_url="http://localhost",
-        timeout=timeout_s,
+        timeout=None,
         trust_env=False,
     )

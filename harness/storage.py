@@ -1,6 +1,7 @@
 """Faults of the target's storage, as scenarios ask for them."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from harness.arm import Storage
 from harness.core.errors import NotApplicable
@@ -13,14 +14,20 @@ from harness.core.fault import (
     storage_slow,
 )
 from harness.nemesis import Nemesis
+from harness.reach import Reach
+
+PATIENCE_S = 10.0
+"""How long callers wait for a database in trouble: a target waits for a lock itself,
+and five seconds are what drivers of SQLite do by default."""
 
 
 class StorageFaults:
     """Each is kept up around a block, which has to make it show with a write."""
 
-    def __init__(self, nemesis: Nemesis, storage: Storage) -> None:
+    def __init__(self, nemesis: Nemesis, storage: Storage, reach: Reach) -> None:
         self._nemesis = nemesis
         self._storage = storage
+        self._reach = reach
 
     def away(self) -> AbstractAsyncContextManager[None]:
         """The database answers nobody."""
@@ -47,4 +54,10 @@ class StorageFaults:
             raise NotApplicable(
                 f"this arm has no {fault.kind} for the storage that the target declares"
             )
-        return self._nemesis.of_storage(self._storage, fault)
+        return self._patiently(fault)
+
+    @asynccontextmanager
+    async def _patiently(self, fault: Fault) -> AsyncIterator[None]:
+        with self._reach.patient(PATIENCE_S):
+            async with self._nemesis.of_storage(self._storage, fault):
+                yield

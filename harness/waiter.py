@@ -28,7 +28,7 @@ class Waiter:
     def __init__(self, recorder: Recorder, check: Callable[[], bool]) -> None:
         self._recorder = recorder
         self._check = check
-        self._lags: list[tuple[float, float]] = []
+        self._lags_s: list[float] = []
         self._wake = asyncio.Event()
         recorder.on_add = self._wake.set
 
@@ -63,12 +63,11 @@ class Waiter:
         due = began + seconds
         while loop.time() < due:
             await asyncio.sleep(due - loop.time())
-            due = began + seconds + min(self._doubt_s(began), seconds)
+            due = began + seconds + min(self._doubt_s(), seconds)
 
-    def _doubt_s(self, since: float) -> float:
-        """Twice each lag of that time, and the worst of all once more."""
-        near = [lag_s for at, lag_s in self._lags if at >= since - 1]
-        return 2 * sum(near) + max((lag_s for _, lag_s in self._lags), default=0.0)
+    def _doubt_s(self) -> float:
+        """Twice each lag, for what is timed may have begun before, and the worst."""
+        return 2 * sum(self._lags_s) + max(self._lags_s, default=0.0)
 
     async def probe_lag(self) -> None:
         """Record, for as long as it runs, whenever the loop is late."""
@@ -78,7 +77,7 @@ class Waiter:
             await asyncio.sleep(TICK_S)
             lag_s = loop.time() - before - TICK_S
             if lag_s >= LAG_S:
-                self._lags.append((loop.time(), lag_s))
+                self._lags_s.append(lag_s)
                 self._recorder.add(Lag, lag_s=round(lag_s, 3))
 
     async def _next_look(self) -> None:

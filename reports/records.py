@@ -20,6 +20,7 @@ from harness.core.history import (
     Note,
     Ok,
     Opened,
+    Resources,
     Responded,
     View,
 )
@@ -97,6 +98,8 @@ def _told(record: AnyRecord, history: History) -> tuple[str, str]:
         return f"{record.who} shows {len(record.messages)} messages", shown
     if isinstance(record, Behind):
         return f"{record.who} is behind {_configured(record)}", ""
+    if isinstance(record, Resources):
+        return f"the target holds ({record.moment}) {_held(record)}", ""
     if isinstance(record, Lag):
         return f"the harness itself was {record.lag_s:.3f} s late", ""
     if isinstance(record, Note):
@@ -110,6 +113,11 @@ def _configured(record: Behind) -> str:
     settings = msgspec.structs.asdict(record.nginx)
     told = ", ".join(f"{name.replace('_', ' ')} {v}" for name, v in settings.items())
     return f"{record.version or 'nginx'} ({told})"
+
+
+def _held(record: Resources) -> str:
+    held = msgspec.structs.asdict(record.usage)
+    return ", ".join(f"{n.replace('_', ' ')} {v}" for n, v in held.items() if v)
 
 
 def _asked(record: Invoke) -> tuple[str, str]:

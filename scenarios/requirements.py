@@ -416,6 +416,29 @@ _ROWS: tuple[tuple[str, str, tuple[Profile, ...], str, str], ...] = (
         "P",
     ),
     (
+        "load/slow-reader",
+        "MUST",
+        ALL,
+        "a stalled client neither delays others nor grows memory without bound; it "
+        "is ended, not skipped",
+        "beyond",
+    ),
+    (
+        "load/herd",
+        "SHOULD",
+        ALL,
+        "all clients reconnecting at once are served; retry is spread",
+        "beyond",
+    ),
+    (
+        "load/no-leak",
+        "MUST",
+        ALL,
+        "after clients vanish (FIN, RST, black hole) connections, tasks and memory "
+        "go back",
+        "I",
+    ),
+    (
         "converge",
         "MUST",
         ALL,

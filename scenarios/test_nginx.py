@@ -85,7 +85,9 @@ async def test_server_restarts_behind_nginx(
 ) -> None:
     """A 502 kills the EventSource; the application makes another, which is reset."""
     alice = await behind(world, Nginx(upstream_http=upstream_http))
-    await world.stop(How.KILL)
+    async with world.away(alice):
+        await world.write()
+        await world.stop(How.KILL)
     await world.until(
         lambda: alice.attempt is not None and alice.attempt.status == 502,
         "alice is answered 502",

@@ -60,7 +60,7 @@ async def test_write_storm_while_a_replay_runs(world: World) -> None:
     for _ in range(3):
         async with world.away(alice):
             await world.write_many(missable(world, 8, beside=5))
-        async with world.writing(40, writers=1, every_s=0.005):
+        async with world.writing(40, writers=1, every_s=0.015):
             await world.live(alice)
         await world.seen(await world.write(), alice)
 

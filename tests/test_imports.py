@@ -14,7 +14,8 @@ WORLD = tuple(
     f"harness.{name}"
     for name in (
         "aim", "arm", "case", "effects", "event", "link", "middlebox", "nemesis",
-        "pace", "people", "reach", "sent", "storage", "waiter", "walk", "world",
+        "pace", "people", "reach", "sent", "storage", "swarm", "waiter", "walk",
+        "world",
     )
 )  # fmt: skip
 OURS = ("harness", "scenarios", "reports")
@@ -59,6 +60,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.arm", "harness.case", "harness.link", "harness.world", "httpcore",
     ),
     "harness.sim.data": ("psutil",),
+    "harness.sim.gauge": ("harness.core", "harness.sim", "psutil"),
     "harness.sim.host": (
         "harness.core", "harness.sim", "uvicorn",
         "a module chosen at run time",  # the target's application
@@ -81,7 +83,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.arms", "harness.chaos", "harness.core", "harness.parent", "msgspec",
     ),
     "scenarios": (
-        "scenarios", "harness.world", "harness.arm", "harness.core",
+        "scenarios", "harness.world", "harness.arm", "harness.core", "harness.swarm",
         "harness.client.client", "msgspec", "pytest",
     ),
     "reports": ("reports", "harness.core", "jinja2", "markupsafe", "msgspec", "rich"),

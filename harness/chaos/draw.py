@@ -102,6 +102,13 @@ _AMOUNTS = {kind: _one_of(values) for kind, values in weights.AMOUNTS.items()}
 DRAWN = Profile.BROADCAST
 """The profile that schedules are drawn for: steps, limits and edges are its."""
 
+NEVER_DRAWN = (
+    *("init/from-cache", "write/before-broadcast"),  # faults of the storage
+    "stream/survives-idle-proxy",  # a middlebox
+    "load/*",  # crowds
+)
+"""Requirements that no random schedule can exercise, for what it takes is not drawn."""
+
 
 def schedules(
     *,

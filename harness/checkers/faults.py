@@ -9,6 +9,9 @@ from harness.checkers.kinds import Kinds
 from harness.core.fault import BARRING, OF_STORAGE, REPLACING, Fault, FaultKind, When
 from harness.core.history import Hold, Lag, Life, LifePhase
 
+HANDOVER_S = 1.0
+"""A middlebox that is told to reload may give the old part a stream for so long."""
+
 HEAL_S = 0.5
 """Bytes held back by a fault may still come this long after it was healed."""
 
@@ -140,7 +143,7 @@ def _hold(span: FaultSpan, conn: Conn) -> None:
     if kind is FaultKind.CUT:
         if span.fault.when is When.NOW and conn.opened.t_s <= span.from_s:
             conn.holds.append((span.from_s, inf))
-    elif kind in REPLACING and conn.opened.t_s <= span.from_s:
+    elif kind in REPLACING and conn.opened.t_s <= span.from_s + HANDOVER_S:
         conn.holds.append((span.from_s, inf))
     elif kind is FaultKind.BLACK_HOLE and span.from_s < conn.opened.t_s:
         return

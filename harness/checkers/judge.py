@@ -7,8 +7,10 @@ from harness.checkers import (
     delivery,
     durable,
     gapless,
+    herd,
     idle_proxy,
     isolation,
+    leak,
     page_size,
     pages,
     ping,
@@ -17,6 +19,7 @@ from harness.checkers import (
     refusals,
     reset,
     resume,
+    slow,
     snapshot,
     stream,
     tabs,
@@ -64,6 +67,9 @@ FAMILIES = (
     isolation,
     record,
     tabs,
+    slow,
+    herd,
+    leak,
     converge,
 )
 KEPT = 20

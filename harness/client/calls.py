@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -39,6 +40,18 @@ def cookie_of(uid: str) -> str:
     return f"uid={uid}"
 
 
+@dataclass(slots=True)
+class Manner:
+    """How all participants call: `within_s` is how long each waits for an answer.
+
+    With `afresh` every call has a connection of its own: after an error of its own a
+    server may close the one that it came on, with the next call on its way already.
+    """
+
+    within_s: float | None = None
+    afresh: bool = False
+
+
 class Calls:
     """Calls of one participant `who`; none raises for what the target does.
 
@@ -55,8 +68,10 @@ class Calls:
         who: str,
         uid: str = "",
         token: str = "",
+        manner: Manner | None = None,
     ) -> None:
         self.uid = uid
+        self._manner = manner or Manner()
         self._http = http
         self._paths = paths
         self._recorder = recorder
@@ -195,6 +210,8 @@ class Calls:
         **about: Any,
     ) -> Completion:
         sent = dict(headers or {})
+        if self._manner.afresh:
+            sent["Connection"] = "close"
         if json is not None:
             content = msgspec.json.encode(json)
             sent["Content-Type"] = "application/json"
@@ -224,12 +241,12 @@ class Calls:
 
     async def _complete(self, invoke: Invoke, outgoing: httpx.Request) -> Completion:
         """Answered: by its status. Not answered: never sent, or may have happened."""
-        add = self._recorder.add
+        add, within_s = self._recorder.add, self._manner.within_s or TIMEOUT_S
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(within_s):
                 answer = await self._exchange(outgoing)
         except TimeoutError:
-            return add(Info, call=invoke.n, error=f"no answer within {TIMEOUT_S} s")
+            return add(Info, call=invoke.n, error=f"no answer within {within_s} s")
         except (httpx.TransportError, httpx.DecodingError) as error:
             kind = close_kind(error)
             text = f"{kind}: {said(error)}"[:500]

@@ -131,6 +131,10 @@ class VirtualClient:
         self._connected = False
         self._switch.set()
 
+    def mute(self) -> None:
+        """Ping no more, as a tab that hangs; its stream stays open."""
+        self._pinger.stop()
+
     def trouble(self) -> BaseException | None:
         """An exception of the harness that ended this client, if one did."""
         for task in (self._runner, self._snapshot, *self._tasks):

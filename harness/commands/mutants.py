@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from harness.chaos.draw import DRAWN
+from harness.chaos.draw import DRAWN, NEVER_DRAWN
 from harness.commands.choice import Choice, listening
 from harness.commands.engine import option, ordered
 from harness.commands.hunted import hunted
@@ -29,7 +29,7 @@ def mutants(*, chaos_runs: int | None, every: bool, **options: Any) -> int:
     listed = listed_mutants(choice.target, choice.profiles[0])
     wanted = [one for one in listed if _is_wanted(one, choice)]
     if chaos_runs is not None:
-        wanted = [one for one in wanted if one.profile == DRAWN]
+        wanted = [one for one in wanted if _is_drawn(one)]
     if not wanted:
         raise BadInput(
             f"no mutant of {choice.target.name!r} fits {choice.requirement!r}"
@@ -55,6 +55,12 @@ def _is_wanted(mutant: Mutant, choice: Choice) -> bool:
     if mutant.profile not in choice.profiles:
         return False
     return not choice.requirement or matches(choice.requirement, [mutant.requirement])
+
+
+def _is_drawn(mutant: Mutant) -> bool:
+    slugs = [mutant.requirement]
+    never = any(matches(pattern, slugs) for pattern in NEVER_DRAWN)
+    return mutant.profile == DRAWN and not never
 
 
 def _tell(

@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from harness.core.fault import Fault
-from harness.core.limits import Limits, Tolerances
+from harness.core.limits import Limits, Load, Tolerances
 from harness.core.nginx import Nginx
+from harness.core.usage import Moment, Usage
 
 FORMAT = "unbroken-history"
 VERSION = 2
@@ -100,6 +101,7 @@ class Header(
     profile: str
     limits: Limits
     tolerances: Tolerances
+    load: Load = Load()
     retry_ms: int
     mutant: str = ""
     started_at: str = ""
@@ -285,6 +287,13 @@ class View(Record, frozen=True, kw_only=True, tag="view"):
     messages: tuple[Message, ...]
 
 
+class Resources(Record, frozen=True, kw_only=True, tag="resources"):
+    """What the target held at this moment of a case of load."""
+
+    moment: Moment
+    usage: Usage
+
+
 class Lag(Record, frozen=True, kw_only=True, tag="lag"):
     """The harness's own loop was this late: timing around `t_s` is in doubt."""
 
@@ -317,6 +326,7 @@ AnyRecord = (
     | Life
     | Hold
     | View
+    | Resources
     | Lag
     | Note
     | End

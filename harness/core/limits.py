@@ -43,6 +43,20 @@ class Tolerances(Strict, frozen=True, kw_only=True):
     event_log: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
+class Load(Strict, frozen=True, kw_only=True):
+    """What a target declares of itself under load, whatever the profile.
+
+    `backlog_events` may wait for a client that does not read, what the kernel holds
+    aside, before the server ends it; meanwhile an event may come to the others
+    `delay_factor` times as late as without it. Resident memory may grow by `memory_mb`
+    (of 1,048,576 bytes) and that is no leak.
+    """
+
+    backlog_events: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1_000
+    delay_factor: Annotated[float, msgspec.Meta(ge=1, le=1_000)] = 3.0
+    memory_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 64
+
+
 OWN: dict[Profile, tuple[str, ...]] = {
     Profile.NAIVE: ("message_limit",),
     Profile.BROADCAST: ("message_limit", "event_log_limit"),

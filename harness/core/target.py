@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from harness.core.errors import BadInput
-from harness.core.limits import Limits, Milliseconds, Tolerances
+from harness.core.limits import Limits, Load, Milliseconds, Tolerances
 from harness.core.paths import Paths
 from harness.core.profiled import Profiled, check_path, check_profiled
 from harness.core.storage import Storage, check_storage
@@ -21,6 +21,7 @@ __all__ = [
     "App",
     "Capability",
     "Limits",
+    "Load",
     "Paths",
     "Profiled",
     "Start",
@@ -35,14 +36,8 @@ __all__ = [
 ]
 
 PLACEHOLDERS = (
-    "python",
-    "port",
-    "data",
-    "host",
-    "mutant",
-    "profile",
-    "operator_token",
-    "postgres",
+    *("python", "port", "data", "host", "mutant", "profile"),
+    *("operator_token", "postgres", "backlog_events"),
 )
 """What a command may hold beside the names of the declared limits."""
 
@@ -99,15 +94,18 @@ class Target(Strict, frozen=True, kw_only=True):
     """One implementation: we run it (`start`, `app`), or it runs already (`url`).
 
     `start` is for the live arm, `app` for the sim arm. Without `storage` the scenarios
-    of its faults are not applicable.
+    of its faults are not applicable. `metrics` is a path where a target that runs
+    already tells its resources (harness.core.metrics).
     """
 
     name: str
     ready: str = "/healthz"
+    metrics: str = ""
     url: str = ""
     start: Start | None = None
     app: App | None = None
     tolerances: Tolerances = Tolerances()
+    load: Load = Load()
     retry_ms: Milliseconds = 100
     capabilities: tuple[Capability, ...] = tuple(Capability)
     storage: Storage | None = None
@@ -197,7 +195,11 @@ def values_of(target: Target, profile: str) -> dict[str, Any]:
     A process may serve all profiles at once: what this one does not declare comes from
     the others.
     """
-    values: dict[str, Any] = {"operator_token": "", "profile": profile}
+    values: dict[str, Any] = {
+        "operator_token": "",
+        "profile": profile,
+        "backlog_events": target.load.backlog_events,
+    }
     for profiled in (*target.profiles.values(), target.profiles[profile]):
         values |= placeholders(profiled.limits)
         if profiled.operator_token:
@@ -217,6 +219,8 @@ def _check(target: Target, name: str) -> None:
     for profile, profiled in target.profiles.items():
         check_profiled(profile, profiled, name)
     check_path(target.ready, f"{name}: ready")
+    if target.metrics:
+        _check_metrics(target, name)
     if target.url:
         _check_url(target.url, name)
     if target.storage is not None:
@@ -228,6 +232,15 @@ def _check(target: Target, name: str) -> None:
         values = _any_values(target)
         for settings in (target.app.env, target.app.mutant):
             fill(tuple(settings.values()), values, name=name)
+
+
+def _check_metrics(target: Target, name: str) -> None:
+    check_path(target.metrics, f"{name}: metrics")
+    if not target.url:
+        raise BadInput(
+            f"{name}: metrics is {target.metrics!r}, and only a target that runs "
+            "already is asked for it; what we start is measured from outside"
+        )
 
 
 def _check_url(url: str, name: str) -> None:
@@ -291,7 +304,7 @@ def _nearest_key(message: str) -> str:
         field
         for struct in (
             *(Target, Start, App, Storage),
-            *(Paths, Profiled, Limits, Tolerances),
+            *(Paths, Profiled, Limits, Load, Tolerances),
         )
         for field in struct.__struct_fields__
     }

@@ -77,6 +77,7 @@ class LiveArm:
                 profile=case.profile,
                 profiled=case.profiled,
                 tolerances=target.tolerances,
+                load=target.load,
                 retry_ms=target.retry_ms,
                 network=LiveNetwork(toxiproxy, lambda: server.address, folder=folder),
                 server=server,

@@ -4,10 +4,11 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.arm import Box, Link
+from harness.arm import Bare, Box, Link
 from harness.core.fault import Close
 from harness.core.nginx import Nginx
 from harness.link import DirectLink, FaultyLink
+from harness.live.bare import BareConnections
 from harness.live.nginx import NginxBox
 from harness.live.proxied import Address, Proxies
 from harness.live.sockets import dial
@@ -32,8 +33,10 @@ class LiveNetwork:
         self._folder = folder
         self._boxes = itertools.count(1)
 
-    def link(self, *, direct: bool, close: Close) -> Link:
+    def link(self, *, direct: bool, close: Close, bare: Bare | None = None) -> Link:
         """A participant's way to the server."""
+        if bare is not None:
+            return FaultyLink(BareConnections(self._address, close, bare), close)
         if direct:
             return DirectLink(lambda timeout: dial(self._address(), timeout))
         return FaultyLink(Proxies(self._toxiproxy, self._address, close), close)

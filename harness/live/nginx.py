@@ -129,11 +129,18 @@ class NginxBox:
             raise CouldNotRun(f"nginx exited with {code}:\n{self._log.tail()}")
 
     async def reload(self) -> None:
-        """SIGHUP; back when a new worker runs. Raises `CouldNotRun` without one."""
+        """SIGHUP; back when a new worker has taken over.
+
+        Raises `CouldNotRun` when none does, or an old one goes on accepting.
+        """
         assert self._popen is not None
         before = self._workers()
         self._popen.send_signal(signal.SIGHUP)
-        if not await self._comes(lambda: bool(self._workers() - before)):
+
+        def taken_over() -> bool:
+            return bool(self._workers() - before) and not any(map(_accepts, before))
+
+        if not await self._comes(taken_over):
             raise CouldNotRun(f"nginx did not reload:\n{self._log.tail()}")
 
     async def restart(self) -> None:
@@ -191,3 +198,11 @@ class NginxBox:
             return {one.pid for one in psutil.Process(self._popen.pid).children()}
         except psutil.Error:
             return set()
+
+
+def _accepts(pid: int) -> bool:
+    """Whether a worker takes new connections; it says so when it does not any more."""
+    try:
+        return "shutting down" not in " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return False

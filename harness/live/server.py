@@ -16,11 +16,14 @@ from harness.arm import How
 from harness.client.ready import ask
 from harness.core.errors import CouldNotRun, Unreached
 from harness.core.history import Life, LifePhase
+from harness.core.metrics import usage_of
 from harness.core.recorder import Recorder
 from harness.core.target import Start, Target, fill, values_of
+from harness.core.usage import Usage
 from harness.live.output import OutputFile
 from harness.live.ports import HOST, Lease, foreign_listener, is_free, lease_port
 from harness.live.process import end_group, signal_group, spawn
+from harness.live.resources import usage_of as usage_of_group
 
 POLL_S = 0.01
 """How often readiness and the process are looked at; neither has an event."""
@@ -30,6 +33,9 @@ FREEZE_S = 5.0
 
 Provide = Callable[[int], Awaitable[Mapping[str, str]]]
 """Gives more placeholder values for a life on data of this number."""
+
+METRICS_S = 5.0
+"""How long the metrics of a target that runs already may take."""
 
 START_ATTEMPTS = 3
 """How many ports are tried when another process takes ours before the target does."""
@@ -154,6 +160,12 @@ class LiveServer:
             signal_group(self._popen, signal.SIGCONT)
         self._record(LifePhase.RESUMED)
 
+    async def usage(self) -> Usage | None:
+        """What its process group holds."""
+        if self._popen is None:
+            return None
+        return await asyncio.to_thread(usage_of_group, self._popen.pid)
+
     async def aclose(self) -> None:
         """End whatever still runs, without waiting for it to be polite."""
         await self._unwatch()
@@ -256,6 +268,7 @@ class RunningServer:
     def __init__(self, *, target: Target, recorder: Recorder) -> None:
         self.address = target.address()
         self._url = target.url.rstrip("/") + target.ready
+        self._metrics = target.metrics and target.url.rstrip("/") + target.metrics
         self._recorder = recorder
 
     async def start(self, *, other_port: bool = False, empty: bool = False) -> None:
@@ -278,6 +291,17 @@ class RunningServer:
 
     async def resume(self) -> None:
         """Never frozen."""
+
+    async def usage(self) -> Usage | None:
+        """What its metrics path tells, if it has one."""
+        if not self._metrics:
+            return None
+        async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+            try:
+                answer = await http.get(self._metrics, timeout=METRICS_S)
+            except httpx.HTTPError:
+                return None
+        return usage_of(answer.text) if answer.status_code == 200 else None
 
     async def aclose(self) -> None:
         """Nothing of it is ours."""

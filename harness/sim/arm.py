@@ -124,6 +124,7 @@ class SimArm:
                 profile=case.profile,
                 profiled=case.profiled,
                 tolerances=case.target.tolerances,
+                load=case.target.load,
                 retry_ms=case.target.retry_ms,
                 network=network,
                 server=server,

@@ -193,6 +193,11 @@ class ServerEnd(asyncio.Transport):
         self._eof: bool | None = None
         self._write_paused = False
 
+    @property
+    def lost(self) -> bool:
+        """Whether the protocol was told of its end."""
+        return self._lost
+
     # ---- from the network ------------------------------------------------------------
 
     def accept(self, factory: Callable[[], asyncio.BaseProtocol]) -> None:

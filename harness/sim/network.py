@@ -7,7 +7,7 @@ from typing import Any
 
 import httpcore
 
-from harness.arm import Box, Link
+from harness.arm import Bare, Box, Link
 from harness.core.errors import NotApplicable
 from harness.core.fault import REFUSING, Close, Fault, FaultKind
 from harness.core.nginx import Nginx
@@ -59,10 +59,12 @@ class SimNetwork:
         self._rng = rng
         self._listeners: dict[int, Listener] = {}
         self._open: dict[Connection, None] = {}
+        self._held: dict[Connection, None] = {}
         self._made = 0
 
-    def link(self, *, direct: bool, close: Close) -> Link:
-        """A participant's way to the server."""
+    def link(self, *, direct: bool, close: Close, bare: Bare | None = None) -> Link:
+        """A participant's way to the server; bare or not, it is the same here."""
+        del bare
         if direct:
             return DirectLink(self._dial)
         return FaultyLink(_Passages(self, close), close)
@@ -118,9 +120,14 @@ class SimNetwork:
             rst=rst,
             on_end=self._forget,
         )
-        self._open[connection] = None
+        self._open[connection] = self._held[connection] = None
         connection.server.accept(listener.factory)
         return connection
+
+    def held_by(self, life: Life) -> int:
+        """How many connections a life has not closed, whether or not they are dead."""
+        self._held = {c: None for c in self._held if not c.server.lost}
+        return sum(connection.life is life for connection in self._held)
 
     def _forget(self, connection: Connection) -> None:
         self._open.pop(connection, None)

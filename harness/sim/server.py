@@ -18,8 +18,10 @@ from harness.core.history import Life as LifeRecord
 from harness.core.history import LifePhase
 from harness.core.recorder import Recorder
 from harness.core.target import App, Target, fill, values_of
+from harness.core.usage import Usage
 from harness.sim.chance import seed_chance
 from harness.sim.data import Data
+from harness.sim.gauge import Gauge
 from harness.sim.host import AppTrouble, load, serve, server_for
 from harness.sim.life import Life
 from harness.sim.log import Log
@@ -65,6 +67,7 @@ class SimServer:
         self._modules = modules
         self._surroundings = surroundings
         self._data = Data()
+        self._gauge = Gauge(loop, network, app)
         self._life: Life | None = None
         self._lives: list[Life] = []
         self._living = False
@@ -127,6 +130,12 @@ class SimServer:
             self._life.thaw(self._loop)
         self._record(LifePhase.RESUMED)
 
+    async def usage(self) -> Usage | None:
+        """What it holds; a simulated process has no memory of its own."""
+        if self._life is None or self._life.over:
+            return None
+        return self._gauge.usage(self._life)
+
     async def aclose(self) -> None:
         """End it; raises `CouldNotRun` when it did what cannot be simulated."""
         self._living = False
@@ -139,6 +148,7 @@ class SimServer:
     def bury(self) -> None:
         """Throw away what the lives left; the history is closed to it."""
         self._living = False
+        self._gauge.close()
         for life in self._lives:
             life.end(KILLED)
             life.bury()

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import secrets
+import time
 from dataclasses import replace
 
 from reference_server.channel import Channel
 from reference_server.components import Components
-from reference_server.connections import Connection
+from reference_server.connections import Connection, Connections
 from reference_server.core.event_log import Entry
 from reference_server.core.validation import Refused
 from reference_server.mutants.registry import mutant
@@ -14,8 +16,9 @@ from reference_server.stream import EventStream
 from reference_server.streams import Streams
 
 SHORT_QUEUE = 16
-HERD = 40
-LEFT_BEHIND = 256 * 1024
+HERD = 20
+LEFT_BEHIND = 512 * 1024
+BEHIND, WAIT_S = 8, 0.2
 
 
 @mutant("unbounded-queue", "load/slow-reader")
@@ -55,7 +58,7 @@ def backlog_dropped(parts: Components) -> Components:
 
 @mutant("herd-refused", "load/herd")
 def herd_refused(parts: Components) -> Components:
-    """More than forty streams opened within a second are refused with 503."""
+    """More than twenty streams opened within a second are refused with 503."""
 
     class Overrun(Streams):
         second = 0
@@ -74,7 +77,7 @@ def herd_refused(parts: Components) -> Components:
 
 @mutant("closed-leaves-memory", "load/no-leak")
 def closed_leaves_memory(parts: Components) -> Components:
-    """Every stream that ends leaves a task and 256 KiB behind."""
+    """Every stream that ends leaves a task and 512 KiB behind."""
     left: list[asyncio.Task[None]] = []
 
     async def stay() -> None:
@@ -118,3 +121,42 @@ def closed_stays_in_channel(parts: Components) -> Components:
             self._wakeup.set()
 
     return replace(parts, channel=Ghosts, connection=Ghost)
+
+
+@mutant("fan-out-waits", "load/slow-reader")
+def fan_out_waits(parts: Components) -> Components:
+    """Fan-out waits a little for a client with a backlog before it goes on."""
+
+    class Waiting(Channel):
+        def deliver(self, connection: Connection, entry: Entry) -> None:
+            if len(connection.queue) >= BEHIND:
+                time.sleep(WAIT_S)
+            super().deliver(connection, entry)
+
+    return replace(parts, channel=Waiting)
+
+
+@mutant("retry-barely-spread", "load/herd")
+def retry_barely_spread(parts: Components) -> Components:
+    """`retry` differs by a millisecond or two, which spreads nobody."""
+
+    class Barely(Streams):
+        def retry_ms(self) -> int | None:
+            base = self.settings.retry_ms
+            return None if base is None else base + secrets.randbelow(3)
+
+    return replace(parts, streams=Barely)
+
+
+@mutant("silent-leave-files", "load/no-leak")
+def silent_leave_files(parts: Components) -> Components:
+    """A connection that the ping watchdog ends leaves an open file descriptor."""
+
+    class Leaving(Connections):
+        def sweep(self, now_s: float) -> None:
+            before = len(self.open)
+            super().sweep(now_s)
+            for _ in range(before - len(self.open)):
+                os.open(os.devnull, os.O_RDONLY)
+
+    return replace(parts, connections=Leaving)

@@ -18,6 +18,8 @@ from harness.core.history import (
     Ok,
     Request,
 )
+from harness.core.profile import PERSONAL, Profile
+from tests.checkers.personal import U1, Personal
 from tests.checkers.story import Story, caught, spared, unseen, verdict
 from tests.checkers.test_snapshot import answers, messages, story
 
@@ -47,6 +49,7 @@ def refused(
     f: F = F.CREATE,
     *,
     about: str = "",
+    uid: str = "",
     kind: type[Any] = Info,
     status: int = 503,
     **fields: Any,
@@ -60,6 +63,7 @@ def refused(
         who="writer",
         f=f,
         about=about,
+        uid=uid,
         text="" if f is F.DELETE else text,
         nonce=nonce if f is F.CREATE else "",
         request=Request(method="POST", path="/", body=body),
@@ -308,6 +312,20 @@ def test_stream_is_ended() -> None:
     it.close(alice, CloseKind.END)
     heal()
     assert "ended by the server" in caught(it.end(), BEFORE)
+
+
+@pytest.mark.parametrize("profile", PERSONAL)
+def test_only_log_may_end_a_stream(profile: Profile) -> None:
+    it = Personal(profile=profile)
+    alice = it.begin("a")
+    heal = begin(it)
+    refused(it, uid=U1)
+    it.close(alice, CloseKind.END)
+    heal()
+    if profile is Profile.LOG:
+        spared(it.end(), BEFORE)
+    else:
+        assert "ended by the server" in caught(it.end(), BEFORE)
 
 
 def test_stream_is_reset() -> None:

@@ -142,6 +142,29 @@ async def test_broken_off_by_the_harness_is_perhaps(tmp_path: Path) -> None:
         assert on.of(Info)[0].error == "broken off by the harness"
 
 
+async def slow_error(wire: Wire) -> None:
+    """An error as servers make of an exception: then they close, and say so never."""
+    await asyncio.sleep(1.2)
+    await wire.send(answer(500))
+    await wire.gone()
+
+
+async def test_trouble_is_waited_for_and_meets_no_other_call(tmp_path: Path) -> None:
+    async with bench(tmp_path, others={"/messages": slow_error}) as on:
+        calls = on.reach.calls("alice")
+        with on.reach.patient(3.0):
+            for number in range(2):
+                done = await calls.create(author="a", text=f"t{number}", nonce="n")
+                assert isinstance(done, Info)
+                assert done.answer is not None
+            assert len(on.server.wires) == 2
+            wires = on.server.wires
+            await on.until(lambda: all(w.writer.is_closing() for w in wires), "closed")
+        done = await calls.create(author="a", text="t3", nonce="n")
+        assert isinstance(done, Info)
+        assert done.error == "no answer within 1.0 s"
+
+
 async def request_of(on: Bench) -> tuple[Invoke, str, str]:
     asked = on.server.asked[-1]
     return on.invokes[-1], asked.method, asked.path

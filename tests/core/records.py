@@ -20,6 +20,7 @@ from harness.core.history import (
 )
 from harness.core.limits import Limits, Tolerances
 from harness.core.nginx import HttpVersion, Nginx
+from harness.core.usage import Moment, Usage
 
 LIMITS = Limits(
     message_limit=20,
@@ -114,12 +115,14 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "query": optional(TEXT),
     "messages": MESSAGES,
     "nginx": NGINX,
+    "usage": st.builds(Usage, rss_bytes=optional(COUNT), fds=optional(COUNT)),
 }
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int: COUNT,
     str: TEXT,
     bool: st.booleans(),
     int | None: optional(st.integers(-255, 255)),
+    Moment: st.sampled_from(Moment),
     CloseKind: st.sampled_from(CloseKind),
     LifePhase: st.sampled_from(LifePhase),
 }

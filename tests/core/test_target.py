@@ -236,3 +236,22 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.toml", tmp_path, binary):
         with pytest.raises(BadInput, match=str(path)):
             load_target(path)
+
+
+def test_metrics_are_asked_of_what_runs_already() -> None:
+    running = changed('url = "http', 'metrics = "/metrics"\nurl = "http')
+    assert parse_target(running, name="t.toml").metrics == "/metrics"
+    with pytest.raises(BadInput, match="slash"):
+        parse_target(running.replace('"/metrics"', '"metrics"'), name="t.toml")
+    started = changed('url = ""', 'metrics = "/metrics"', STARTED)
+    with pytest.raises(BadInput, match="measured from outside"):
+        parse_target(started, name="t.toml")
+
+
+def test_what_is_declared_under_load() -> None:
+    loaded = parse_target(GOOD + "\n[load]\nbacklog_events = 7\n", name="t.toml").load
+    assert (loaded.backlog_events, loaded.memory_mb) == (7, 64)
+    values = values_of(parse_target(STARTED, name="t.toml"), "broadcast")
+    assert values["backlog_events"] == 1_000
+    with pytest.raises(BadInput, match="did you mean 'memory_mb'"):
+        parse_target(GOOD + "\n[load]\nmemory_mbs = 7\n", name="t.toml")

@@ -142,4 +142,5 @@ def _target(*, keepalive_ms: int) -> Target:
         keepalive_ms=keepalive_ms,
     )
     changed = msgspec.structs.replace(profiled, limits=limits)
-    return msgspec.structs.replace(target, profiles={PROFILE: changed})
+    profiles = target.profiles | {PROFILE: changed}
+    return msgspec.structs.replace(target, profiles=profiles)

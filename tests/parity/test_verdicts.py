@@ -21,8 +21,8 @@ from tests.parity.verdicts import (
 )
 
 OWN = {"bug": "event/no-loss"}
-CLEAN: Pair = ("test_x.py::test_it[clean]", "")
-BUG: Pair = ("test_x.py::test_it[bug]", "bug")
+CLEAN: Pair = ("test_x.py::test_it[broadcast-clean]", "")
+BUG: Pair = ("test_x.py::test_it[broadcast-bug]", "bug")
 
 
 def verdict(outcome: str, *broken: str, late_s: float = 0.0) -> Verdict:
@@ -70,9 +70,16 @@ def test_what_agrees(pair: Pair, live: Verdict, sim: Verdict, beyond: str) -> No
     assert found.beyond.get(pair, "") == beyond
 
 
-def test_a_case_of_one_arm_alone_differs() -> None:
-    assert compared({CLEAN: PASSED}, {}, OWN, {}).status == 1
-    assert compared({}, {CLEAN: PASSED}, OWN, {}).status == 1
+def test_a_case_that_one_arm_lacks_differs() -> None:
+    all_of_it, a_part = {CLEAN: PASSED, BUG: CAUGHT}, {BUG: CAUGHT}
+    assert compared(all_of_it, a_part, OWN, {}).status == 1
+    assert compared(a_part, all_of_it, OWN, {}).status == 1
+
+
+def test_a_scenario_that_one_arm_lacks_is_told_only() -> None:
+    other: Pair = ("test_nginx.py::test_it[broadcast-clean]", "")
+    found = compared({CLEAN: PASSED, other: PASSED}, {CLEAN: PASSED}, OWN, {})
+    assert (found.status, found.alone) == (0, [other])
 
 
 def test_a_listed_difference_counts_while_it_is_there() -> None:
@@ -101,7 +108,9 @@ def sim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated run of one scenario."""
     folder = tmp_path_factory.mktemp("sim")
     done = unbroken(
-        *("run", "--arm", "sim", "-k", "test_first_frame", "--jobs", 1), cwd=folder
+        *("run", "--arm", "sim", "--profile", "broadcast", "--jobs", 1),
+        *("-k", "test_first_frame"),
+        cwd=folder,
     )
     assert done.status == 0, done.text
     return done.out

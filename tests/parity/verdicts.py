@@ -11,9 +11,11 @@ own requirement, the one that it is made to break. What else a mutant breaks dep
 where a write or a reconnect happens to fall, also from one live run to the next: it is
 told and does not count. Nor does a difference in a live case whose harness was late:
 its pings came late, so connections ended that no scenario meant to end. It is told
-as well, and more than a few of them are no comparison.
+as well, and more than a few of them are no comparison. A scenario that is not
+applicable on one of the arms, such as one behind nginx, leaves no history there at all.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -61,12 +63,16 @@ NOT_RUN = Verdict(outcome="no history")
 
 @dataclass(slots=True)
 class Compared:
-    """Pairs that differ, with what differs; `wrong` is what the list says wrongly."""
+    """Pairs that differ, with what differs; `wrong` is what the list says wrongly.
+
+    `alone` are those of a scenario that one arm has no history of.
+    """
 
     differ: dict[Pair, str] = field(default_factory=dict)
     late: dict[Pair, str] = field(default_factory=dict)
     beyond: dict[Pair, str] = field(default_factory=dict)
     wrong: dict[Pair, str] = field(default_factory=dict)
+    alone: list[Pair] = field(default_factory=list)
 
     @property
     def status(self) -> int:
@@ -84,7 +90,11 @@ def compared(
 ) -> Compared:
     """Every pair of either arm; `own` gives each mutant's requirement."""
     found = Compared()
+    both = {_scenario(pair) for pair in live} & {_scenario(pair) for pair in sim}
     for pair in sorted({*live, *sim, *listed}):
+        if _scenario(pair) not in both and pair not in listed:
+            found.alone.append(pair)
+            continue
         one, other = live.get(pair, NOT_RUN), sim.get(pair, NOT_RUN)
         shows = _difference(one, other, own.get(pair[1], ""))
         expected = listed[pair].shows if pair in listed else ""
@@ -93,6 +103,13 @@ def compared(
         elif one.broken != other.broken and not shows:
             found.beyond[pair] = _beyond(one, other)
     return found
+
+
+def _scenario(pair: Pair) -> str:
+    """Its file, function and profile, the first of its parameters."""
+    name, _, parameters = pair[0].partition("[")
+    profile = re.split(r"[-\]]", parameters)[0]
+    return f"{name}[{profile}]"
 
 
 def _difference(live: Verdict, sim: Verdict, own: str) -> str:
@@ -194,7 +211,8 @@ def _summary(found: Compared, pairs: int, servers: int) -> str:
     return (
         f"{pairs} cases of {servers} servers on both arms: {len(found.differ)} differ, "
         f"{len(found.wrong)} listed wrongly, {len(found.late)} set aside, "
-        f"{len(found.beyond)} agree and break different ones beyond their own"
+        f"{len(found.beyond)} agree and break different ones beyond their own, "
+        f"{len(found.alone)} are of one arm only"
     )
 
 

@@ -5,6 +5,7 @@ only has to tell one named mutant from the clean server. One table, so one long 
 """
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -414,6 +415,25 @@ async def backlog(server: Driver) -> bool:
     for number in range(1, 41):
         connection.offer(Entry(number, Event(Kind.CREATE, {}), b""))
     return bool(connection.ended)
+
+
+@probes("retry-barely-spread")
+async def widely_spread(server: Driver) -> bool:
+    frames = [(await server.open()).frames[0] for _ in range(20)]
+    given = [int(frame["retry"]) for frame in frames]
+    return max(given) - min(given) > 2
+
+
+@probes("fan-out-waits")
+async def fan_out(server: Driver) -> bool:
+    """Nobody who publishes waits for a queue."""
+    service = server.service("broadcast")
+    connection = service.open_stream(None).connection
+    for number in range(1, 10):
+        connection.offer(Entry(number, Event(Kind.CREATE, {}), b""))
+    began_s = time.monotonic()
+    service.channel.publish(Entry(10, Event(Kind.CREATE, {}), b""))
+    return time.monotonic() - began_s < 0.15
 
 
 @probes("fixed-retry")

@@ -454,6 +454,17 @@ async def no_file_left(server: Driver) -> bool:
     return len(os.listdir("/proc/self/fd")) == before
 
 
+@probes("silent-leave-files")
+async def no_file_of_the_silent(server: Driver) -> bool:
+    streams = [await server.open() for _ in range(3)]
+    before = len(os.listdir("/proc/self/fd"))
+    service = server.service("broadcast")
+    service.streams.connections.sweep(asyncio.get_running_loop().time() + 3_600)
+    for stream in streams:
+        await stream.close()
+    return len(os.listdir("/proc/self/fd")) == before
+
+
 @probes("closed-stays-in-channel")
 async def no_member_left(server: Driver) -> bool:
     await come_and_go(server)

@@ -1,6 +1,7 @@
 """A chat as somebody else would write it: module state, StreamingResponse, sqlite3.
 
-It conforms but for one thing: nobody looks whether a connection is still pinged.
+It conforms but for this: nobody looks whether a connection is still pinged, and the
+database is asked on the loop, which waits for it, also by what /init is here.
 """
 
 import asyncio
