@@ -92,7 +92,7 @@ class Server:
             if request.path[-1] == "stream":
                 listener: Listener = handler(writer)
                 return listener
-            reply = handler()
+            reply, going = handler(), not request.last
         except Refused as refusal:
             reply, going = refusal.answer(), not refusal.last
         writer.write(reply)

@@ -4,6 +4,7 @@ Clean it conforms in every scenario of its profiles. With a bug planted it is bl
 that bug's requirement, and for nothing that the bug does not explain.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -24,9 +25,12 @@ ROOT = Path(__file__).parents[2]
 UNBROKEN = Path(sys.executable).with_name("unbroken")
 TARGET = Path(__file__).with_name("foreign.toml")
 PROFILES = ("broadcast", "log")
+POSTGRESQL_ONLY = "test_storage.py::test_cut_in_mid_commit"
 WITHIN_S = 240.0
-MINE = ("-k", "not test_nginx and not test_load and not test_storage")
-"""It declares no storage and no limits for crowds, gives no `retry`."""
+KNOWN = "not test_load"
+"""It declares no limits for crowds and gives no `retry`, which a herd is warned of."""
+USUAL = "broadcast or test_log or test_personal or test_resume or test_write"
+"""Of the profile `log` what is its own; `UNBROKEN_FOREIGN=all` runs the rest."""
 
 
 class Run(msgspec.Struct):
@@ -60,8 +64,11 @@ def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Run:
 
 def run_all(out: Path) -> Run:
     """One run, judged from what it has recorded."""
+    rest = os.environ.get("UNBROKEN_FOREIGN") == "all"
+    selection = KNOWN if rest else f"({USUAL}) and {KNOWN}"
+    command = [UNBROKEN, "mutants", TARGET, "--out", out, "--jobs", 6, "-k", selection]
     done = subprocess.run(
-        [*map(str, (UNBROKEN, "mutants", TARGET, "--out", out)), "--jobs", "6", *MINE],
+        [str(part) for part in command],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -95,9 +102,11 @@ def test_the_clean_server_conforms_in_every_scenario(run: Run) -> None:
     assert run.unsure == []
     told = re.search(r"clean server: (\d+) cases, 0 blamed, 0 could not run", run.text)
     assert told, run.text
+    skipped = re.findall(r"not applicable (\S+)\[\w+-clean", run.text)
+    assert set(skipped) <= {POSTGRESQL_ONLY}
     cases = [len(run.clean[profile]) for profile in PROFILES]
-    assert sum(cases) == int(told[1]), "some scenario was not applicable"
-    assert min(cases) > 40
+    assert sum(cases) + len(skipped) == int(told[1])
+    assert min(cases) > 20
 
 
 @pytest.mark.parametrize("name", BUGS)

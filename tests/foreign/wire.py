@@ -46,12 +46,16 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request; header names in lower case, path segments and query decoded."""
+    """One request; header names in lower case, path segments and query decoded.
+
+    `last` tells that its connection ends with the answer.
+    """
 
     method: str
     path: tuple[str, ...]
     query: dict[str, str]
     headers: dict[str, str]
+    last: bool
     body: bytes = field(default=b"", repr=False)
 
     @property
@@ -86,9 +90,9 @@ async def read_request(reader: asyncio.StreamReader, *, most: int) -> Request | 
     except asyncio.LimitOverrunError:
         raise Refused(431, "head-too-long", "too many headers", last=True) from None
     first, *lines = head.decode("utf-8", "replace").split("\r\n")
-    asked = re.fullmatch(r"([A-Z]+) (/\S*) HTTP/1\.1", first)
+    asked = re.fullmatch(r"([A-Z]+) (/\S*) HTTP/1\.([01])", first)
     if asked is None:
-        raise Refused(400, "bad-request", "no HTTP/1.1 request", last=True)
+        raise Refused(400, "bad-request", "no HTTP/1 request", last=True)
     pairs = (line.partition(":") for line in lines if line)
     headers = {name.lower(): value.strip(" \t") for name, _, value in pairs}
     url = urlsplit("//x" + asked[2])
@@ -97,6 +101,7 @@ async def read_request(reader: asyncio.StreamReader, *, most: int) -> Request | 
         path=tuple(unquote(part) for part in url.path.split("/")[1:]),
         query=dict(parse_qsl(url.query, keep_blank_values=True)),
         headers=headers,
+        last=asked[3] == "0" or headers.get("connection", "").lower() == "close",
         body=await _body(reader, headers, most),
     )
 

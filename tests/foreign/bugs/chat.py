@@ -1,9 +1,11 @@
 """Bugs of the room's window and of what is kept."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
-from tests.foreign.bugs.bug import GONE, bug, put
+from tests.foreign.bugs.bug import FOLLOWS, GONE, bug, put
+from tests.foreign.draft import new_value, now_ms
 from tests.foreign.journal import Journal
 from tests.foreign.room import Room, Said
 from tests.foreign.wire import Json, Refused, Request, answer
@@ -60,26 +62,54 @@ def error_is_a_string() -> None:
 
 
 @bug(
+    "write/before-broadcast",
+    {
+        "event/no-phantom": "the event tells of nothing stored",
+        "init/window": "and the window lacks what it told",
+        "converge": FOLLOWS,
+    },
+)
+def commit_after_broadcast() -> None:
+    """A create is told before the journal is asked, whose refusal comes too late."""
+
+    @put(Room, "say")
+    def say(old: Any, room: Room, request: Request) -> Any:
+        try:
+            return old(room, request)
+        except Refused as refused:
+            if refused.status == 503:
+                value = new_value(request, at=now_ms())
+                room.tell("create", Said(room.next_id, 0, value).shown())
+                room.next_id += 11
+            raise
+
+
+@bug(
     "write/durable",
     {
         "init/window": GONE,
         "history/pages": GONE,
         "converge": GONE,
         "init/no-database-ids": "what pushed others out is gone: they are back",
+        "write/before-broadcast": "events go out before the commit of their group",
     },
 )
-def commit_after_broadcast() -> None:
-    """Events and answers go out first; the commit follows half a second later."""
-    open_journals: set[Journal] = set()
+def commit_in_groups() -> None:
+    """Half a second's writes are committed together, each long answered."""
+    begun: set[Journal] = set()
 
     @put(Journal, "_run")
     def run(old: Any, journal: Journal, sql: str, *values: object) -> Any:
-        if sql.startswith(("INSERT", "UPDATE", "DELETE")) and not open_journals:
+        if sql.startswith(("INSERT", "UPDATE", "DELETE")) and not begun:
             old(journal, "BEGIN")
-            open_journals.add(journal)
+            begun.add(journal)
             asyncio.get_running_loop().call_later(0.5, commit, old, journal)
         return old(journal, sql, *values)
 
     def commit(old: Any, journal: Journal) -> None:
-        old(journal, "COMMIT")
-        open_journals.clear()
+        begun.clear()
+        with suppress(Refused):
+            old(journal, "COMMIT")
+            return
+        with suppress(Refused):
+            old(journal, "ROLLBACK")
