@@ -5,7 +5,6 @@ connections it takes hold of, and what healing means for them, is decided here.
 """
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
@@ -192,15 +191,6 @@ class ClosingStream(httpcore.AsyncNetworkStream):
             await self._inner.aclose()
         finally:
             await self._on_close()
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Targets speak plain HTTP (harness.core.target)."""
-        raise NotImplementedError
 
     def get_extra_info(self, info: str) -> Any:
         """What httpcore asks of a socket, such as `is_readable`."""

@@ -21,13 +21,14 @@ from harness.client.client import EVENTS, Start, VirtualClient
 from harness.client.stream import Attempt
 from harness.core.errors import CouldNotRun, NotApplicable, Unreached
 from harness.core.fault import Aim, Close, Fault, cut, refuse
-from harness.core.history import Resources, View
+from harness.core.history import View
 from harness.core.limits import Load
 from harness.core.nginx import Nginx
 from harness.core.profile import CHANGING, PERSONAL, WINDOWED, Profile
 from harness.core.recorder import Recorder
 from harness.core.target import Capability, Limits, Profiled, Tolerances
-from harness.core.usage import Moment, Usage
+from harness.crowds import Crowds
+from harness.meter import Meter
 from harness.middlebox import Middlebox, Middleboxes
 from harness.nemesis import Nemesis
 from harness.pace import Pace
@@ -35,18 +36,11 @@ from harness.people import USER, People
 from harness.reach import Reach
 from harness.sent import Sent, written
 from harness.storage import StorageFaults
-from harness.swarm import Crowd, Swarm
 from harness.waiter import WAIT_S, Waiter
 from harness.walk import by_id, by_time, walk_back
 
 TRY_AGAIN_S = 0.1
 """Pause of a writer that was refused before it tries again."""
-
-EACH_S = 0.05
-"""How much longer a crowd may take for each of its clients."""
-
-MEASURE_S = 0.2
-"""How often the target's resources are measured while they are waited for."""
 
 
 class World:
@@ -101,6 +95,10 @@ class World:
             live=self.live,
         )
         self.clients = self._people.clients
+        self.crowds = Crowds(
+            people=self._people, reach=self._reach, waiter=self._waiter
+        )
+        self.meter = Meter(server, recorder)
         self._lag: asyncio.Task[None] | None = None
         if probes_lag:  # in virtual time nothing is late
             self._lag = asyncio.create_task(self._waiter.probe_lag(), name="lag probe")
@@ -158,32 +156,6 @@ class World:
         client.open()
         await self.live(client)
         return client
-
-    async def crowd(self, name: str, size: int, *, close: Close = Close.FIN) -> Swarm:
-        """Open so many tabs at once, on bare connections, and wait for all."""
-        await self._people.witnessed(USER)
-        start = Start.SNAPSHOT_FIRST
-        made = Crowd(
-            [
-                self._people.make(
-                    f"{name}-{number}",
-                    label=USER,
-                    start=start,
-                    close=close,
-                    bare=Bare.WIDE,
-                )
-                for number in range(1, size + 1)
-            ]
-        )
-        made.open()
-        await self.gathered(made)
-        return made
-
-    async def gathered(self, swarm: Swarm) -> None:
-        """Wait until all of a swarm have stream and snapshot."""
-        size = len(swarm.members)
-        within_s = WAIT_S + size * EACH_S
-        await self.until(lambda: swarm.live, f"{size} clients live", within_s=within_s)
 
     async def middlebox(self, nginx: Nginx) -> Middlebox:
         """Put an nginx before the server, for the clients opened `behind` it."""
@@ -501,57 +473,6 @@ class World:
             lambda: all(one.knows(sent.event, sent.id, sent.text) for one in clients),
             f"{sent.says()} seen by {names}",
         )
-
-    async def hang(self, swarm: Swarm) -> None:
-        """Their streams are all that is left of them; nobody pings for those."""
-        swarm.mute()
-        await self._hang_up(swarm)
-
-    async def leave(self, swarm: Swarm) -> None:
-        """Close these tabs, and every connection of theirs."""
-        await swarm.close()
-        await self._hang_up(swarm)
-
-    async def _hang_up(self, swarm: Swarm) -> None:
-        names = [one.name for one in swarm.members]
-        await asyncio.gather(*(self._reach.hang_up(name) for name in names))
-
-    async def reached(self, sent: Sent, swarm: Swarm) -> None:
-        """Wait until this write reached all of a swarm."""
-        what = f"{sent.says()} seen by {len(swarm.members)} clients"
-        within_s = WAIT_S + len(swarm.members) * EACH_S
-        await self.until(lambda: swarm.knows(sent), what, within_s=within_s)
-
-    async def measure(self, moment: Moment, *, needed: bool = False) -> Usage:
-        """Write down what the target holds; what nobody can tell stays None.
-
-        Where it is `needed` and nothing can be told, the case is not applicable.
-        """
-        usage = await self._server.usage()
-        if usage is None:
-            if not self._server.up:
-                raise Unreached("the target died before it was measured")
-            if needed:
-                raise NotApplicable(
-                    "nobody can tell what this target holds: it runs already, and "
-                    "its file names no metrics path"
-                )
-            return Usage()
-        self._recorder.add(Resources, moment=moment, usage=usage)
-        return usage
-
-    async def measures(
-        self, moment: Moment, good: Callable[[Usage], bool], *, within_s: float
-    ) -> None:
-        """Measure until it is good, or so long that it should have been.
-
-        As with every wait, time in which the harness was late does not count.
-        """
-        loop, spent_s = asyncio.get_running_loop(), 0.0
-        while not good(await self.measure(moment)) and spent_s < within_s:
-            before_s = loop.time()
-            await asyncio.sleep(MEASURE_S)
-            spent_s += min(loop.time() - before_s, 1.2 * MEASURE_S)
 
     async def passes(self, seconds: float) -> None:
         """Let time itself do the work: for requirements that speak of durations."""

@@ -71,17 +71,17 @@ async def test_clients_vanish(world: World) -> None:
 @judges("load/no-leak", profiles=WINDOWED)
 async def test_events_after_clients_vanished(world: World) -> None:
     """Clients vanish, and what is sent afterwards is not kept for them."""
-    fresh = await world.measure(Moment.FRESH, needed=True)
+    fresh = await world.meter.read(Moment.FRESH, needed=True)
     if fresh.rss_bytes is None and fresh.objects is None:
         raise NotApplicable("nobody can tell how much memory this target holds")
     for name, close in (("fin", Close.FIN), ("rst", Close.RST)):
-        crowd = await world.crowd(name, VANISHING // 2, close=close)
+        crowd = await world.crowds.open(name, VANISHING // 2, close=close)
         await world.inject(cut(*crowd.members, close=close))
-        await world.leave(crowd)
+        await world.crowds.leave(crowd)
     for count, moment in ((FILLING, Moment.FILLED), (TO_NOBODY, Moment.LEFT)):
         for _ in range(count):
             await world.write(f"{world.number()} {LARGE}")
-        await world.measure(moment)
+        await world.meter.read(moment)
 
 
 @pytest.mark.nightly
@@ -93,9 +93,9 @@ async def test_a_thousand_clients_vanish(world: World) -> None:
 
 async def slow_reader(world: World, *, others: int, before: int) -> None:
     """Let events flow, stop one reader until it is ended, let it come back."""
-    crowd = await world.crowd("other", others)
+    crowd = await world.crowds.open("other", others)
     await pour(world, before, crowd)
-    await world.measure(Moment.WARM)
+    await world.meter.read(Moment.WARM)
     await pour(world, before, crowd)
     # A connection that has carried much by then has a large buffer at the server's end.
     slow = await world.client("slow", bare=Bare.NARROW)
@@ -105,7 +105,7 @@ async def slow_reader(world: World, *, others: int, before: int) -> None:
             await pour(world, BATCH, crowd)
             if await is_gone(world, slow):
                 break
-        await world.measure(Moment.FULL)
+        await world.meter.read(Moment.FULL)
     await world.seen(await world.write(), slow)
 
 
@@ -113,7 +113,7 @@ async def pour(world: World, count: int, crowd: Swarm, text: str = EVENT) -> Non
     """Write large messages, each when the one before has reached everybody."""
     for _ in range(count):
         sent = await world.write(f"{world.number()} {text}")
-        await world.reached(sent, crowd)
+        await world.crowds.seen(sent, crowd)
 
 
 async def is_gone(world: World, client: VirtualClient) -> bool:
@@ -124,47 +124,47 @@ async def is_gone(world: World, client: VirtualClient) -> bool:
 
 async def herd(world: World, size: int) -> None:
     """A crowd is there, the server restarts, all of them come back in one instant."""
-    crowd = await world.crowd("one", size)
-    await world.reached(await world.write(), crowd)
-    await world.leave(crowd)
+    crowd = await world.crowds.open("one", size)
+    await world.crowds.seen(await world.write(), crowd)
+    await world.crowds.leave(crowd)
     await world.restart(How.KILL)
     crowd.open()
-    await world.gathered(crowd)
-    await world.reached(await world.write(), crowd)
+    await world.crowds.live(crowd)
+    await world.crowds.seen(await world.write(), crowd)
 
 
 async def vanish(world: World, each: int) -> None:
     """A first crowd warms the target up; of a second one nothing may stay."""
     await world.write()
-    fresh = await world.measure(Moment.FRESH, needed=True)
-    first = await world.crowd("first", 3 * each)
-    await world.leave(first)
+    fresh = await world.meter.read(Moment.FRESH, needed=True)
+    first = await world.crowds.open("first", 3 * each)
+    await world.crowds.leave(first)
     await world.write()
-    await world.measures(
+    await world.meter.until(
         Moment.WARM,
         lambda now: no_more(now.connections, fresh.connections),
         within_s=IDLE_S,
     )
-    warm = await world.measure(Moment.WARM)
-    fins = await world.crowd("fin", each)
-    rsts = await world.crowd("rst", each, close=Close.RST)
-    lost = await world.crowd("lost", each)
-    await world.measure(Moment.FULL)
-    await world.hang(lost)
+    warm = await world.meter.read(Moment.WARM)
+    fins = await world.crowds.open("fin", each)
+    rsts = await world.crowds.open("rst", each, close=Close.RST)
+    lost = await world.crowds.open("lost", each)
+    await world.meter.read(Moment.FULL)
+    await world.crowds.hang(lost)
     async with world.during(partition(*lost.members)):
         for crowd, close in ((fins, Close.FIN), (rsts, Close.RST)):
             await world.inject(cut(*crowd.members, close=close))
-            await world.leave(crowd)
+            await world.crowds.leave(crowd)
         await world.write()
         limits, tolerances = world.limits, world.tolerances
         patience_ms = limits.ping_interval_ms + limits.ping_grace_ms
         patience_ms += tolerances.ping_ms + tolerances.settle_ms
-        await world.measures(
+        await world.meter.until(
             Moment.LEFT,
             lambda now: is_back(now, warm, world.load.memory_mb),
             within_s=patience_ms / 1_000 + SPARE_S,
         )
-        await world.leave(lost)
+        await world.crowds.leave(lost)
 
 
 def is_back(now: Usage, then: Usage, memory_mb: int) -> bool:

@@ -13,7 +13,8 @@ PACKAGES = ("harness", "scenarios", "reports", "reference_server")
 WORLD = tuple(
     f"harness.{name}"
     for name in (
-        "aim", "arm", "case", "effects", "event", "link", "middlebox", "nemesis",
+        "aim", "arm", "case", "crowds", "effects", "event", "link", "meter",
+        "middlebox", "nemesis",
         "pace", "people", "reach", "sent", "storage", "swarm", "waiter", "walk",
         "world",
     )

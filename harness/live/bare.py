@@ -6,7 +6,6 @@ dear. Here the client itself stops reading, closes, resets, or goes silent.
 
 import asyncio
 import socket
-import ssl
 import struct
 from collections.abc import Callable
 from contextlib import suppress
@@ -185,15 +184,6 @@ class BareStream(httpcore.AsyncNetworkStream):
     async def aclose(self) -> None:
         """Close it."""
         self._close()
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Targets speak plain HTTP (harness.core.target)."""
-        raise NotImplementedError
 
     def get_extra_info(self, info: str) -> Any:
         """`is_readable`: whether reading would not wait."""

@@ -5,7 +5,6 @@ server's end tells its protocol it tells as a step of the server's life.
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -119,15 +118,6 @@ class ClientEnd(httpcore.AsyncNetworkStream):
             self._connection.up.finish(reset=False)
             self._connection.forget()
             self._wake()
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Targets speak plain HTTP (harness.core.target)."""
-        raise NotImplementedError
 
     def get_extra_info(self, info: str) -> Any:
         """`is_readable`: whether reading would not wait."""

@@ -3,6 +3,7 @@
 Time is seconds of virtual time since the loop was made. Callbacks run in the order in
 which they were scheduled, timers of equal time too: one seed, one order. A callback
 whose context holds a `Life` belongs to the server and runs only while that life does.
+Longer than other files, for asyncio asks all of this of one class.
 """
 
 import asyncio

@@ -35,3 +35,8 @@ DIFFERENCES: dict[Cell, Difference] = {
 
 VERDICTS: dict[tuple[str, str], Difference] = {}
 """The same for verdicts (tests.parity.verdicts), by scenario and mutant."""
+
+ONE_ARM: dict[str, str] = {
+    "test_nginx.py": "nginx is a real process: the sim arm has none",
+}
+"""Scenarios that leave histories on one arm only, by how their names begin, and why."""

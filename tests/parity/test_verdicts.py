@@ -76,10 +76,13 @@ def test_a_case_that_one_arm_lacks_differs() -> None:
     assert compared(a_part, all_of_it, OWN, {}).status == 1
 
 
-def test_a_scenario_that_one_arm_lacks_is_told_only() -> None:
+def test_a_scenario_that_one_arm_lacks_has_to_be_listed() -> None:
     other: Pair = ("test_nginx.py::test_it[broadcast-clean]", "")
-    found = compared({CLEAN: PASSED, other: PASSED}, {CLEAN: PASSED}, OWN, {})
-    assert (found.status, found.alone) == (0, [other])
+    unlisted: Pair = ("test_y.py::test_it[broadcast-clean]", "")
+    found = compared({other: PASSED, unlisted: PASSED}, {}, OWN, {})
+    assert (found.status, found.alone, list(found.differ)) == (1, [other], [unlisted])
+    found = compared({other: PASSED}, {other: PASSED}, OWN, {})
+    assert (found.status, list(found.wrong)) == (1, [other])
 
 
 def test_a_listed_difference_counts_while_it_is_there() -> None:

@@ -12,10 +12,9 @@ where a write or a reconnect happens to fall, also from one live run to the next
 told and does not count. Nor does a difference in a live case whose harness was late:
 its pings came late, so connections ended that no scenario meant to end. It is told
 as well, and more than a few of them are no comparison. A scenario that is not
-applicable on one of the arms, such as one behind nginx, leaves no history there at all.
+applicable on one of the arms leaves no history there: it has to be listed, too.
 """
 
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from harness.core.errors import BadInput
 from harness.core.history import Header, Lag
 from harness.judged import HISTORIES, failed_of
 from harness.options import read_mutants
-from tests.parity.differences import VERDICTS, Difference
+from tests.parity.differences import ONE_ARM, VERDICTS, Difference
 
 Pair = tuple[str, str]
 """A scenario, and the mutant that it ran against, "" for the clean server."""
@@ -65,7 +64,7 @@ NOT_RUN = Verdict(outcome="no history")
 class Compared:
     """Pairs that differ, with what differs; `wrong` is what the list says wrongly.
 
-    `alone` are those of a scenario that one arm has no history of.
+    `alone` are those of a scenario that is listed to have no history on one arm.
     """
 
     differ: dict[Pair, str] = field(default_factory=dict)
@@ -90,10 +89,9 @@ def compared(
 ) -> Compared:
     """Every pair of either arm; `own` gives each mutant's requirement."""
     found = Compared()
-    both = {_scenario(pair) for pair in live} & {_scenario(pair) for pair in sim}
     for pair in sorted({*live, *sim, *listed}):
-        if _scenario(pair) not in both and pair not in listed:
-            found.alone.append(pair)
+        if pair[0].startswith(tuple(ONE_ARM)):
+            _place_alone(found, pair, pair in live and pair in sim)
             continue
         one, other = live.get(pair, NOT_RUN), sim.get(pair, NOT_RUN)
         shows = _difference(one, other, own.get(pair[1], ""))
@@ -105,11 +103,11 @@ def compared(
     return found
 
 
-def _scenario(pair: Pair) -> str:
-    """Its file, function and profile, the first of its parameters."""
-    name, _, parameters = pair[0].partition("[")
-    profile = re.split(r"[-\]]", parameters)[0]
-    return f"{name}[{profile}]"
+def _place_alone(found: Compared, pair: Pair, on_both: bool) -> None:
+    if on_both:
+        found.wrong[pair] = "it is on both arms; listed is: of one arm only"
+    else:
+        found.alone.append(pair)
 
 
 def _difference(live: Verdict, sim: Verdict, own: str) -> str:
