@@ -9,10 +9,14 @@ from harness.core.history import Ok
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A write into the chat of `uid`: the `event` it makes, whether it stands."""
+    """A write into the chat of `uid`: the `event` it makes, whether it stands.
+
+    `done_s` is when it was answered, in seconds of the history.
+    """
 
     event: str
     acked: bool
+    done_s: float
     text: str
     known_id: object = None
     uid: str = ""
@@ -41,4 +45,4 @@ def written(
     if event == "create":
         stored = answer_json(done)
         message_id = stored.get("id") if isinstance(stored, dict) else None
-    return Sent(event, isinstance(done, Ok), text, message_id, uid)
+    return Sent(event, isinstance(done, Ok), done.t_s, text, message_id, uid)

@@ -28,7 +28,7 @@ class Waiter:
     def __init__(self, recorder: Recorder, check: Callable[[], bool]) -> None:
         self._recorder = recorder
         self._check = check
-        self._lags_s: list[float] = []
+        self._lags: list[Lag] = []
         self._wake = asyncio.Event()
         recorder.on_add = self._wake.set
 
@@ -52,22 +52,23 @@ class Waiter:
             spent += min(loop.time() - before, 2 * TICK_S)
         return True
 
-    async def outlasts(self, seconds: float) -> None:
+    async def outlasts(self, seconds: float, *, since_s: float | None = None) -> None:
         """Let time go by until also the harness's own lateness cannot have hidden it.
 
         An oracle that doubts times around every lag needs as much more of it; not more
-        than as long again.
+        than as long again. `since_s` is a time of the history, by default now.
         """
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        now = self._recorder.now
+        began = now() if since_s is None else since_s
         due = began + seconds
-        while loop.time() < due:
-            await asyncio.sleep(due - loop.time())
-            due = began + seconds + min(self._doubt_s(), seconds)
+        while now() < due:
+            await asyncio.sleep(due - now())
+            due = began + seconds + min(self._doubt_s(began), seconds)
 
-    def _doubt_s(self) -> float:
+    def _doubt_s(self, since_s: float) -> float:
         """Twice each lag, for what is timed may have begun before, and the worst."""
-        return 2 * sum(self._lags_s) + max(self._lags_s, default=0.0)
+        worst = max((lag.lag_s for lag in self._lags), default=0.0)
+        return worst + 2 * sum(lag.lag_s for lag in self._lags if lag.t_s > since_s - 1)
 
     async def probe_lag(self) -> None:
         """Record, for as long as it runs, whenever the loop is late."""
@@ -77,8 +78,7 @@ class Waiter:
             await asyncio.sleep(TICK_S)
             lag_s = loop.time() - before - TICK_S
             if lag_s >= LAG_S:
-                self._lags_s.append(lag_s)
-                self._recorder.add(Lag, lag_s=round(lag_s, 3))
+                self._lags.append(self._recorder.add(Lag, lag_s=round(lag_s, 3)))
 
     async def _next_look(self) -> None:
         # Not wait_for: on Python 3.11 it may swallow a cancellation.

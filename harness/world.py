@@ -478,9 +478,13 @@ class World:
         """Let time itself do the work: for requirements that speak of durations."""
         await asyncio.sleep(seconds)
 
-    async def outlasts(self, seconds: float) -> None:
-        """Let so much time go by that nobody can doubt it, however late all runs."""
-        await self._waiter.outlasts(seconds)
+    async def outlasts(self, seconds: float, *, since: Sent | None = None) -> None:
+        """Let so much time go by that nobody can doubt it, however late all runs.
+
+        Counted from the answer to a write, if one is given.
+        """
+        since_s = since.done_s if since else None
+        await self._waiter.outlasts(seconds, since_s=since_s)
 
     def converged(self) -> bool:
         """Whether the witnesses saw every write, and all clients show what they do."""

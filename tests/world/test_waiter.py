@@ -132,9 +132,22 @@ async def test_lag_is_recorded(recorder: Recorder) -> None:
 async def test_outlasting_takes_as_much_longer_as_the_harness_was_late(
     recorder: Recorder, lags: list[float], least_s: float
 ) -> None:
-    loop = asyncio.get_running_loop()
     waiter = Waiter(recorder, lambda: False)
-    waiter._lags_s = lags
-    began = loop.time()
+    waiter._lags = [recorder.add(Lag, lag_s=lag) for lag in lags]
+    began = recorder.now()
     await waiter.outlasts(0.1)
-    assert least_s <= loop.time() - began
+    assert least_s <= recorder.now() - began
+
+
+async def test_lags_long_before_count_by_the_worst_alone(recorder: Recorder) -> None:
+    waiter = Waiter(recorder, lambda: False)
+    waiter._lags = [Lag(n=1, t_s=recorder.now() - 2, lag_s=0.2) for _ in range(9)]
+    began = recorder.now()
+    await waiter.outlasts(0.3)
+    assert 0.5 <= recorder.now() - began < 0.6  # 0.6: were they all counted
+
+
+async def test_outlasting_is_counted_from_where_one_says(recorder: Recorder) -> None:
+    began = recorder.now()
+    await Waiter(recorder, lambda: False).outlasts(0.3, since_s=began - 0.2)
+    assert 0.1 <= recorder.now() - began < 0.3
