@@ -40,13 +40,16 @@ class Meter:
 
     async def until(
         self, moment: Moment, good: Callable[[Usage], bool], *, within_s: float
-    ) -> None:
-        """Read until it is good, or so long that it should have been.
+    ) -> bool:
+        """Read until it is good, or so long that it should have been; whether it is.
 
         As with every wait, time in which the harness was late does not count.
         """
         loop, spent_s = asyncio.get_running_loop(), 0.0
-        while not good(await self.read(moment)) and spent_s < within_s:
+        while not good(await self.read(moment)):
+            if spent_s >= within_s:
+                return False
             before_s = loop.time()
             await asyncio.sleep(MEASURE_S)
             spent_s += min(loop.time() - before_s, 1.2 * MEASURE_S)
+        return True

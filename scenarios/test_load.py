@@ -134,7 +134,11 @@ async def herd(world: World, size: int) -> None:
 
 
 async def vanish(world: World, each: int) -> None:
-    """A first crowd warms the target up; of a second one nothing may stay."""
+    """A first crowd warms the target up; of a second one nothing may stay.
+
+    Where something does, once more: a pool is full after the first time, and what
+    leaks leaks again.
+    """
     await world.write()
     fresh = await world.meter.read(Moment.FRESH, needed=True)
     first = await world.crowds.open("first", 3 * each)
@@ -145,10 +149,16 @@ async def vanish(world: World, each: int) -> None:
         lambda now: no_more(now.connections, fresh.connections),
         within_s=IDLE_S,
     )
+    if not await nothing_stays(world, each, "once"):
+        await nothing_stays(world, each, "again")
+
+
+async def nothing_stays(world: World, each: int, when: str) -> bool:
+    """Three crowds vanish, each in its way; whether all was soon as before."""
     warm = await world.meter.read(Moment.WARM)
-    fins = await world.crowds.open("fin", each)
-    rsts = await world.crowds.open("rst", each, close=Close.RST)
-    lost = await world.crowds.open("lost", each)
+    fins = await world.crowds.open(f"fin-{when}", each)
+    rsts = await world.crowds.open(f"rst-{when}", each, close=Close.RST)
+    lost = await world.crowds.open(f"lost-{when}", each)
     await world.meter.read(Moment.FULL)
     await world.crowds.hang(lost)
     async with world.during(partition(*lost.members)):
@@ -159,12 +169,13 @@ async def vanish(world: World, each: int) -> None:
         limits, tolerances = world.limits, world.tolerances
         patience_ms = limits.ping_interval_ms + limits.ping_grace_ms
         patience_ms += tolerances.ping_ms + tolerances.settle_ms
-        await world.meter.until(
+        back = await world.meter.until(
             Moment.LEFT,
             lambda now: is_back(now, warm, world.load.memory_mb),
             within_s=patience_ms / 1_000 + SPARE_S,
         )
         await world.crowds.leave(lost)
+    return back
 
 
 def is_back(now: Usage, then: Usage, memory_mb: int) -> bool:

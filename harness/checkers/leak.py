@@ -2,10 +2,13 @@
 
 "after clients vanish (FIN, RST, black hole) connections, tasks and memory go back".
 What counts is what was measured before they came: pools and caches that a first crowd
-made grow were there then already.
+made grow were there then already. Where clients vanish more than once, a pool that
+the first crowd did not fill grows once, and what leaks grows each time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
 from harness.checkers.case import Case
@@ -13,6 +16,7 @@ from harness.checkers.look import HELD, Look, broken, rule_across, unclear
 from harness.core.fault import SWALLOWING, FaultKind
 from harness.core.history import F, Invoke, Resources
 from harness.core.usage import Moment
+from harness.core.verdict import Sighting
 
 MIB = 1 << 20
 
@@ -21,11 +25,13 @@ LEFT_BEHIND = 4
 
 COUNTS = ("connections", "fds", "threads", "tasks")
 
+MILDER = (Sighting.HELD, Sighting.UNCLEAR, Sighting.BROKEN)
+
 LOST = (FaultKind.CUT, *SWALLOWING)
 
 
 class _Measured(NamedTuple):
-    """The measures of a case, and how many clients vanished, by when."""
+    """The measures around one vanishing, how many clients vanished, and by when."""
 
     warm: Resources
     full: Resources
@@ -39,26 +45,36 @@ def no_leak(channels: Sequence[Case]) -> Iterator[Look]:
     """What the target holds is everybody's: the first channel tells it all."""
     case = channels[0]
     yield from _written_to_nobody(case)
-    found = _measured(case)
-    if found is None:
-        return
-    yield from _was_there(found)
+    times = [found for full in _full(case) if (found := _measured(case, *full))]
+    for found in times:
+        yield from _was_there(found)
     for name in COUNTS:
-        yield from _went_back(case, found, name)
-    yield from _memory(case, found)
+        yield from _mildest(_went_back(case, found, name) for found in times)
+    yield from _mildest(_memory(case, found) for found in times)
 
 
-def _measured(case: Case) -> _Measured | None:
+def _mildest(times: Iterable[Iterable[Look]]) -> Iterator[Look]:
+    """Held if it held once; a leak is what grew, and for long enough, each time."""
+    looks = [look for looks in times for look in looks]
+    yield from sorted(looks, key=lambda look: MILDER.index(look.sighting))[:1]
+
+
+def _full(case: Case) -> Iterator[tuple[Resources, float]]:
+    """Each time that all were there, and the record at which that time is over."""
+    told = [r for r in case.kinds.of(Resources) if r.moment is Moment.FULL]
+    for full, following in pairwise([*told, None]):
+        if full is not None:
+            yield full, following.n if following else inf
+
+
+def _measured(case: Case, full: Resources, over: float) -> _Measured | None:
     told = case.kinds.of(Resources)
-    full = next((r for r in told if r.moment is Moment.FULL), None)
-    if full is None:
-        return None
     warm = [r for r in told if r.moment is Moment.WARM and r.n < full.n]
-    left = [r for r in told if r.moment is Moment.LEFT and r.n > full.n]
+    left = [r for r in told if r.moment is Moment.LEFT and full.n < r.n < over]
     faults = [
         r
         for r in case.kinds.of(Invoke)
-        if r.f is F.FAULT and r.fault and r.fault.kind in LOST and r.n > full.n
+        if r.f is F.FAULT and r.fault and r.fault.kind in LOST and full.n < r.n < over
     ]
     whom = {who for r in faults if r.fault is not None for who in r.fault.whom}
     if (

@@ -78,7 +78,8 @@ def _tell(
         f"{len(unsure)} could not run"
     )
     for case in (*blamed, *unsure):
-        console.print(f"  {case.scenario}: {case.outcome}", markup=False)
+        why = "".join(f"; {reason}" for reason in case.reasons[:1])
+        console.print(f"  {case.scenario}: {case.outcome}{why}", markup=False)
     if blamed or not all(row.fate in SPARED for row in rows):
         return 1
     return 3 if unsure or not clean else 0
