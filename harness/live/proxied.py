@@ -4,12 +4,15 @@ What each fault means in toxics is in docs/architecture.md, as are the rules tha
 toxiproxy honest: toxics before the connection, never remove one that loses bytes.
 """
 
+import socket
 from collections.abc import Callable
 
 import httpcore
 
 from harness.core.fault import REFUSING, Close, Fault, FaultKind
+from harness.link import Passage
 from harness.live import toxiproxy as recipe
+from harness.live.ports import HOST
 from harness.live.sockets import dial
 from harness.live.toxiproxy import Proxy, Toxic
 from harness.live.toxiproxy_server import ToxiproxyServer
@@ -71,6 +74,37 @@ class ProxiedPassage:
         return await dial(self._proxy.address, timeout)
 
 
+class RefusedPassage:
+    """A way to a port that is bound, so nobody's, and on which nobody listens.
+
+    A disabled proxy would refuse too, but its port is free meanwhile: another case's
+    proxy may get it, and that case's server would answer here.
+    """
+
+    def __init__(self, purpose: str, faults: list[Fault]) -> None:
+        self.purpose = purpose
+        self.faults = faults
+        self._bound = socket.socket()
+        self._bound.bind((HOST, 0))
+
+    async def poison(self, fault: Fault) -> None:
+        """Nothing comes through that a fault could change."""
+
+    async def cure(self, fault: Fault) -> None:
+        """Only the next connection is let through."""
+
+    async def limit(self, after_bytes: int) -> None:
+        """No byte comes through."""
+
+    async def end(self) -> None:
+        """Give the port back."""
+        self._bound.close()
+
+    async def connect(self, timeout: float | None) -> httpcore.AsyncNetworkStream:
+        """Ask the kernel, which refuses."""
+        return await dial(self._bound.getsockname(), timeout)
+
+
 class Proxies:
     """Makes passages: toxics first, then the proxy is enabled (`link.Prepare`)."""
 
@@ -83,8 +117,10 @@ class Proxies:
 
     async def __call__(
         self, purpose: str, faults: list[Fault], *, cut_after: int
-    ) -> ProxiedPassage:
+    ) -> Passage:
         """A proxy with these faults, cut after so many bytes if that is not 0."""
+        if any(fault.kind in REFUSING for fault in faults):
+            return RefusedPassage(purpose, faults)
         toxics = [toxic for fault in faults for toxic in toxics_of(fault)]
         if cut_after:
             toxics.append(recipe.limit_data(cut_after))
@@ -93,6 +129,4 @@ class Proxies:
         proxy = await self._toxiproxy.open_proxy(
             upstream=self._address(), toxics=toxics
         )
-        if any(fault.kind in REFUSING for fault in faults):
-            await proxy.disable()
         return ProxiedPassage(purpose, faults, proxy)
