@@ -144,17 +144,17 @@ async def vanish(world: World, each: int) -> None:
     first = await world.crowds.open("first", 3 * each)
     await world.crowds.leave(first)
     await world.write()
+    if not await nothing_stays(world, each, "once", fresh):
+        await nothing_stays(world, each, "again", fresh)
+
+
+async def nothing_stays(world: World, each: int, when: str, fresh: Usage) -> bool:
+    """Three crowds vanish, each in its way; whether all was soon as before."""
     await world.meter.until(
         Moment.WARM,
         lambda now: no_more(now.connections, fresh.connections),
         within_s=IDLE_S,
     )
-    if not await nothing_stays(world, each, "once"):
-        await nothing_stays(world, each, "again")
-
-
-async def nothing_stays(world: World, each: int, when: str) -> bool:
-    """Three crowds vanish, each in its way; whether all was soon as before."""
     warm = await world.meter.read(Moment.WARM)
     fins = await world.crowds.open(f"fin-{when}", each)
     rsts = await world.crowds.open(f"rst-{when}", each, close=Close.RST)
