@@ -3,7 +3,8 @@
 "after clients vanish (FIN, RST, black hole) connections, tasks and memory go back".
 What counts is what was measured before they came: pools and caches that a first crowd
 made grow were there then already. Where clients vanish more than once, a pool that
-the first crowd did not fill grows once, and what leaks grows each time.
+the first crowd did not fill grows once, and what leaks grows each time. No pool has
+connections of clients: they go back each time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +24,8 @@ MIB = 1 << 20
 LEFT_BEHIND = 4
 """One of so many may leave something; one of three ways of vanishing is more."""
 
-COUNTS = ("connections", "fds", "threads", "tasks")
+POOLED = ("fds", "threads", "tasks")
+COUNTS = ("connections", *POOLED)
 
 MILDER = (Sighting.HELD, Sighting.UNCLEAR, Sighting.BROKEN)
 
@@ -48,7 +50,9 @@ def no_leak(channels: Sequence[Case]) -> Iterator[Look]:
     times = [found for full in _full(case) if (found := _measured(case, *full))]
     for found in times:
         yield from _was_there(found)
-    for name in COUNTS:
+    for found in times:
+        yield from _went_back(case, found, "connections")
+    for name in POOLED:
         yield from _mildest(_went_back(case, found, name) for found in times)
     yield from _mildest(_memory(case, found) for found in times)
 

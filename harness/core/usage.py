@@ -19,7 +19,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Counts of a target's process and of all that it has started.
 
     None where this arm or this target cannot tell. `rss_bytes` is resident memory,
-    `fds` counts open files and sockets, `connections` open TCP connections, `tasks`
+    `fds` counts open files and sockets, `connections` those of clients, `tasks`
     what a simulated server has under way, `objects` what is alive of its own classes;
     what a simulated one had before it was first measured is left out of its `fds` and
     `objects`.

@@ -360,6 +360,12 @@ def test_a_pool_fills_once_and_what_leaks_leaks_again() -> None:
     assert "3.0 MiB" in caught(vanished_again(8, {"mib": 53}, {"mib": 56}), LEAK)
 
 
+def test_no_connection_may_stay_even_once() -> None:
+    """The next time as many may go late as stay anew: that would hide a late end."""
+    said = caught(vanished_again(8, {"connections": 11}, {}), LEAK)
+    assert "keeps 11 connections, 8 more" in said
+
+
 def test_one_time_too_short_blames_nobody() -> None:
     unsure(vanished_again(2, {"fds": 20}, {"fds": 28}), LEAK)
 

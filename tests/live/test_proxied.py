@@ -2,13 +2,14 @@
 
 import errno
 import socket
+from typing import Any
 
 import httpcore
 import pytest
 
-from harness.core.fault import Fault, FaultKind
+from harness.core.fault import REFUSING, Close, Fault, FaultKind
 from harness.live.ports import HOST
-from harness.live.proxied import RefusedPassage
+from harness.live.proxied import Proxies, RefusedPassage
 
 pytestmark = pytest.mark.anyio
 
@@ -29,3 +30,12 @@ async def test_a_refused_port_is_nobodys() -> None:
     await passage.end()
     with socket.socket() as other:
         other.bind((HOST, port))
+
+
+@pytest.mark.parametrize("kind", REFUSING)
+async def test_what_refuses_asks_no_proxy(kind: FaultKind) -> None:
+    no_toxiproxy: Any = None
+    prepare = Proxies(no_toxiproxy, lambda: (HOST, 1), Close.FIN)
+    passage = await prepare("streams", [Fault(kind=kind)], cut_after=0)
+    assert isinstance(passage, RefusedPassage)
+    await passage.end()
