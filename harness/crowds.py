@@ -18,7 +18,7 @@ EACH_S = 0.05
 class Crowds:
     """Opens swarms and waits for them; their connections are bare ones."""
 
-    def __init__(self, *, people: People, reach: Reach, waiter: Waiter) -> None:
+    def __init__(self, people: People, reach: Reach, waiter: Waiter) -> None:
         self._people = people
         self._reach = reach
         self._waiter = waiter

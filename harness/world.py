@@ -95,9 +95,7 @@ class World:
             live=self.live,
         )
         self.clients = self._people.clients
-        self.crowds = Crowds(
-            people=self._people, reach=self._reach, waiter=self._waiter
-        )
+        self.crowds = Crowds(self._people, self._reach, self._waiter)
         self.meter = Meter(server, recorder)
         self._lag: asyncio.Task[None] | None = None
         if probes_lag:  # in virtual time nothing is late
