@@ -92,7 +92,10 @@ def test_a_listed_difference_counts_while_it_is_there() -> None:
     assert (gone.status, list(gone.wrong)) == (1, [BUG])
     other = of(BUG, CAUGHT, verdict("could not run"), shows)
     assert (other.status, list(other.wrong)) == (1, [BUG])
-    assert compared({}, {}, OWN, {BUG: Difference(shows=shows, reason="x")}).status == 1
+    known = {BUG: Difference(shows=shows, reason="x")}
+    elsewhere = {("test_x.py::test_else[broadcast-bug]", BUG[1]): PASSED}
+    assert list(compared(elsewhere, elsewhere, OWN, known).wrong) == [BUG]
+    assert compared({}, {}, OWN, known).status == 0  # a sample without that mutant
 
 
 def test_a_late_harness_proves_little() -> None:

@@ -87,9 +87,13 @@ def compared(
     own: Mapping[str, str],
     listed: Mapping[Pair, Difference] = VERDICTS,
 ) -> Compared:
-    """Every pair of either arm; `own` gives each mutant's requirement."""
+    """Every pair of either arm; `own` gives each mutant's requirement.
+
+    Of a mutant that did not run at all, as in a sample, nothing that is listed counts.
+    """
     found = Compared()
-    for pair in sorted({*live, *sim, *listed}):
+    ran = {mutant for _, mutant in (*live, *sim)}
+    for pair in sorted({*live, *sim, *(one for one in listed if one[1] in ran)}):
         if pair[0].startswith(tuple(ONE_ARM)):
             _place_alone(found, pair, pair in live and pair in sim)
             continue
