@@ -21,8 +21,6 @@ between our choosing it and the server's binding it."""
 ATTEMPTS = 200
 BIRTH_S = 2.0
 LEASES = "unbroken-ports"
-LISTENING = "0A"
-"""As Linux spells the state in /proc/net/tcp."""
 
 
 class Lease:
@@ -81,8 +79,9 @@ def foreign_listener(port: int, *, child: int, since: float) -> str:
     "" when it is ours, when it began later (a target may leave the listening to a
     helper of its own), or when the system does not tell.
     """
-    if listens(port, child=child):
-        return ""
+    with suppress(psutil.Error):  # it may have died of the taken port already
+        if _listens(psutil.Process(child).net_connections(kind="tcp"), port):
+            return ""
     try:
         pids = _listens(psutil.net_connections(kind="tcp"), port)
         found = [psutil.Process(pid) for pid in pids if pid]
@@ -93,40 +92,10 @@ def foreign_listener(port: int, *, child: int, since: float) -> str:
 
 
 def listens(port: int, *, child: int) -> bool:
-    """Whether our `child` listens there; no, when it has ended."""
-    with suppress(OSError):  # no Linux, or no process
-        if _among_its_files(port, child):
-            return True
+    """Whether our `child` listens there."""
     with suppress(psutil.Error):
         return bool(_listens(psutil.Process(child).net_connections(kind="tcp"), port))
     return False
-
-
-def _among_its_files(port: int, child: int) -> bool:
-    """As psutil looks, but only at the listening sockets, with which Linux begins.
-
-    After them come the closed connections of a minute, thousands while cases run.
-    """
-    process = Path(f"/proc/{child}")
-    sockets = set[str]()
-    for table in ("tcp", "tcp6"):
-        with (process / "net" / table).open() as lines:
-            rows = (line.split() for line in lines)
-            next(rows)  # the titles
-            for _, local, _, state, *_, inode in (row[:10] for row in rows):
-                if state != LISTENING:
-                    break
-                if local.endswith(f":{port:04X}"):
-                    sockets.add(f"socket:[{inode}]")
-    return any(_link(file) in sockets for file in (process / "fd").iterdir())
-
-
-def _link(file: Path) -> str:
-    """What an open file of a process is; "" for one that it closed meanwhile."""
-    try:
-        return str(file.readlink())
-    except OSError:
-        return ""
 
 
 def _listens(connections: Iterable[Any], port: int) -> list[int | None]:

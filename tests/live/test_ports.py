@@ -8,10 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import pytest
-
 from harness.live import ports
-from harness.live.ports import HOST, foreign_listener, lease_port, listens
+from harness.live.ports import HOST, foreign_listener, lease_port
 
 LEASE = """
 from harness.live.ports import lease_port
@@ -60,16 +58,3 @@ def test_a_listener_that_was_there_before_is_told() -> None:
         assert str(os.getpid()) in foreign_listener(port, child=gone, since=later)
         assert foreign_listener(port, child=os.getpid(), since=later) == ""
         assert foreign_listener(port, child=gone, since=0) == ""
-
-
-@pytest.mark.parametrize("host", [HOST, "::1", "0.0.0.0"])
-def test_who_listens_is_found_among_closed_connections(host: str) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, 0), family=family) as listener:
-        port = listener.getsockname()[1]
-        with socket.create_connection(("::1" if ":" in host else HOST, port)):
-            assert listens(port, child=os.getpid())
-            assert ports._among_its_files(port, os.getpid())
-        assert not listens(port, child=os.getppid())
-    assert not listens(port, child=os.getpid())
-    assert not listens(port, child=2**22 + 1)
