@@ -14,7 +14,6 @@ from reference_server.profiles.naive import Naive, NaiveApi
 from reference_server.web import answer
 
 LATE_S = 0.1
-STALE_S = 0.5
 
 
 @mutant("naive-updates-late", "event/order", "naive")
@@ -34,18 +33,21 @@ def naive_updates_late(parts: Components) -> Components:
 
 @mutant("naive-stale-init", "converge", "naive")
 def naive_stale_init(parts: Components) -> Components:
-    """/init answers what it answered up to half a second ago."""
+    """Every second /init answers what the one before it did.
+
+    By count, not by age: on both arms the same answers are stale.
+    """
 
     class Stale(NaiveApi):
         kept: Json | None = None
-        kept_s = 0.0
 
         async def init(self, request: Request) -> ASGIApp:
-            now_s = asyncio.get_running_loop().time()
-            if self.kept is None or now_s > self.kept_s + STALE_S:
-                self.kept, self.kept_s = self.service.chat.snapshot(), now_s
             del request
-            return answer(self.kept)
+            if self.kept is None:
+                self.kept = self.service.chat.snapshot()
+                return answer(self.kept)
+            kept, self.kept = self.kept, None
+            return answer(kept)
 
     return replace(parts, naive_api=Stale)
 
