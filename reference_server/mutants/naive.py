@@ -1,6 +1,7 @@
 """Mutants of the profile `naive`."""
 
 import asyncio
+from collections import deque
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -9,11 +10,14 @@ from starlette.types import ASGIApp
 from reference_server.components import Components
 from reference_server.core.event_log import Kind
 from reference_server.core.message import Json
+from reference_server.database import Database
 from reference_server.mutants.registry import mutant
 from reference_server.profiles.naive import Naive, NaiveApi
+from reference_server.settings import Settings
 from reference_server.web import answer
 
 LATE_S = 0.1
+BEHIND = 5
 
 
 @mutant("naive-updates-late", "event/order", "naive")
@@ -33,23 +37,28 @@ def naive_updates_late(parts: Components) -> Components:
 
 @mutant("naive-stale-init", "converge", "naive")
 def naive_stale_init(parts: Components) -> Components:
-    """Every second /init answers what the one before it did.
+    """/init is five writes behind, whatever their pace: so on both arms alike."""
 
-    By count, not by age: on both arms the same answers are stale.
-    """
+    class Lagging(Naive):
+        def __init__(
+            self, settings: Settings, parts: Components, database: Database
+        ) -> None:
+            super().__init__(settings, parts, database)
+            self.states = deque[Json](maxlen=BEHIND + 1)
+
+        def announce(self, kind: Kind, data: Json) -> None:
+            super().announce(kind, data)
+            self.states.append(self.chat.snapshot())
 
     class Stale(NaiveApi):
-        kept: Json | None = None
-
         async def init(self, request: Request) -> ASGIApp:
-            del request
-            if self.kept is None:
-                self.kept = self.service.chat.snapshot()
-                return answer(self.kept)
-            kept, self.kept = self.kept, None
-            return answer(kept)
+            assert isinstance(self.service, Lagging)
+            states = self.service.states
+            if len(states) <= BEHIND:
+                return await super().init(request)
+            return answer(states[0])
 
-    return replace(parts, naive_api=Stale)
+    return replace(parts, naive=Lagging, naive_api=Stale)
 
 
 @mutant("naive-ninth-unsent", "event/no-loss", "naive")
