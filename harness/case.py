@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 Scenario = Callable[[World], Awaitable[None]]
 
+CASE_S, NIGHTLY_CASE_S = 90.0, 900.0
+"""No case takes longer in real time, and none of those that run when asked to."""
+
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What is run: a scenario's name and marks, against one profile of a target."""
@@ -41,6 +44,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     arm: str
     seed: int
     mutant: str = ""
+    within_s: float = CASE_S
 
     @property
     def profiled(self) -> Profiled:
@@ -66,7 +70,7 @@ class Arm(Protocol):
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run `main` on a loop of this arm, to its end."""
 
-    def bounded(self) -> AbstractAsyncContextManager[None]:
+    def bounded(self, case: Case) -> AbstractAsyncContextManager[None]:
         """Bound the block that a case is; raises `CouldNotRun` past the bound."""
 
     def world(
@@ -104,7 +108,7 @@ async def run_case(
     recorder = Recorder(path, _header(case, arm), lambda: loop.time() - began)
     reason = ""
     try:
-        async with arm.bounded(), arm.world(case, recorder, folder) as world:
+        async with arm.bounded(case), arm.world(case, recorder, folder) as world:
             await _in_world(world, scenario, recorder)
         _stop_if_interrupted()
     except HarnessError as error:

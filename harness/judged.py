@@ -37,6 +37,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     arms: tuple[str, ...]
     profile: str
     mutant: Mutant | None
+    within_s: float
 
     @property
     def mutant_name(self) -> str:
@@ -125,6 +126,7 @@ class Session:
             arm=settings.arm,
             seed=settings.seed,
             mutant=asked.mutant_name,
+            within_s=asked.within_s,
         )
 
     def _get_arm(self) -> Arm:

@@ -184,6 +184,7 @@ def _session(config: pytest.Config) -> Session:
 
 
 def _request(item: pytest.Item) -> Asked:
+    from harness.case import CASE_S, NIGHTLY_CASE_S
     from harness.judged import Asked
 
     assert isinstance(item, pytest.Function)
@@ -200,6 +201,7 @@ def _request(item: pytest.Item) -> Asked:
         arms=_arms(item),
         profile=str(_parameters(item)[PROFILE]),
         mutant=options.mutant_named(item.config, _parameters(item).get(MUTANT)),
+        within_s=NIGHTLY_CASE_S if item.get_closest_marker("nightly") else CASE_S,
     )
 
 

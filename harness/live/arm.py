@@ -23,8 +23,6 @@ from harness.world import World
 
 T = TypeVar("T")
 
-CASE_S = 90.0
-
 
 class LiveArm:
     """Makes worlds; keeps one toxiproxy for all, and a fresh one when it died.
@@ -45,9 +43,9 @@ class LiveArm:
         """Run `main` on an ordinary loop."""
         return asyncio.run(main)
 
-    def bounded(self) -> AbstractAsyncContextManager[None]:
+    def bounded(self, case: Case) -> AbstractAsyncContextManager[None]:
         """No case may take longer, whatever a target or a scenario does."""
-        return no_longer_than(CASE_S)
+        return no_longer_than(case.within_s)
 
     @asynccontextmanager
     async def world(

@@ -58,10 +58,11 @@ class SimArm:
         return result
 
     @contextlib.asynccontextmanager
-    async def bounded(self) -> AsyncIterator[None]:
+    async def bounded(self, _: Case) -> AsyncIterator[None]:
         """Trouble of the simulation ends the block with `CouldNotRun`.
 
-        Whatever else came of it, be it an error or a good end, says nothing.
+        Whatever else came of it, be it an error or a good end, says nothing. Bounds
+        are the loop's own: virtual time, and steps in an instant.
         """
         loop = _loop()
         loop.supervised = task = asyncio.current_task()

@@ -116,7 +116,7 @@ def hosted(
         clock = asyncio.get_running_loop().time
         recorder = Recorder(folder / "history.jsonl", _header(case, arm), clock)
         try:
-            async with arm.bounded(), arm.world(case, recorder, folder) as world:
+            async with arm.bounded(case), arm.world(case, recorder, folder) as world:
                 server: Any = world._server
                 link = server._network.link(direct=True, close=Close.FIN)
                 transport = BackendTransport(link.calls)

@@ -10,21 +10,23 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import CouldNotRun
+from harness.core.target import App
 from harness.sim import data, loop
 from harness.sim.arm import SimArm
 from harness.world import World
-from tests.sim.bench import ANSWER, Bench, hosted
+from tests.sim.bench import ANSWER, Bench, case_of, hosted, target_of
 
 
 def bounded(main: object) -> None:
     """Run it as a case is run."""
     arm = SimArm()
+    case = case_of(target_of(App(app="never:loaded")))
 
-    async def case() -> None:
-        async with arm.bounded():
+    async def run() -> None:
+        async with arm.bounded(case):
             await main()  # type: ignore[operator]
 
-    arm.run(case())
+    arm.run(run())
 
 
 async def waits_for_ever() -> None:

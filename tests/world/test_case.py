@@ -109,7 +109,7 @@ class ScriptedArm:
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(main)
 
-    def bounded(self) -> AbstractAsyncContextManager[None]:
+    def bounded(self, _: Case) -> AbstractAsyncContextManager[None]:
         return no_longer_than(CASE_S)
 
     @asynccontextmanager
