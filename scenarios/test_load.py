@@ -45,8 +45,8 @@ async def test_slow_reader(world: World) -> None:
 @pytest.mark.nightly
 @judges("load/slow-reader", "event/no-loss", "converge", profiles=ALL)
 async def test_slow_reader_among_many(world: World) -> None:
-    """One of two hundred stops reading."""
-    await slow_reader(world, others=200, before=100)
+    """One of two hundred stops reading; the others get two thousand events."""
+    await slow_reader(world, others=200, before=100, after=1_800)
 
 
 @judges("load/herd", "converge", profiles=ALL)
@@ -91,8 +91,13 @@ async def test_a_thousand_clients_vanish(world: World) -> None:
     await vanish(world, 334)
 
 
-async def slow_reader(world: World, *, others: int, before: int) -> None:
-    """Let events flow, stop one reader until it is ended, let it come back."""
+async def slow_reader(
+    world: World, *, others: int, before: int, after: int = 0
+) -> None:
+    """Let events flow, stop one reader until it is ended, let it come back.
+
+    `after` are small events that come while it still does not read.
+    """
     crowd = await world.crowds.open("other", others)
     await pour(world, before, crowd)
     await world.meter.read(Moment.WARM)
@@ -106,6 +111,7 @@ async def slow_reader(world: World, *, others: int, before: int) -> None:
             if await is_gone(world, slow):
                 break
         await world.meter.read(Moment.FULL)
+        await pour(world, after, crowd, text="small")
     await world.seen(await world.write(), slow)
 
 
