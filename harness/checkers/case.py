@@ -57,6 +57,7 @@ class Case:
         self.complete = bool(history.records) and isinstance(history.records[-1], End)
         self.idents = Idents()
         self.idents.learn(self.calls.writes)
+        self._told_on: dict[int, frozenset[Call]] = {}
         self._connections()
         self._place_calls()
         self._orders()
@@ -177,6 +178,14 @@ class Case:
     def slack_s(self, from_s: float, to_s: float) -> float:
         """By how much the harness may have been late in a span of time."""
         return self.faults.lag(from_s, to_s)
+
+    def told_on(self, conn: Conn) -> frozenset[Call]:
+        """The writes that a connection delivered events of."""
+        if conn.number not in self._told_on:
+            found = (self.write_of(sight, conn) for sight in conn.events)
+            told = frozenset(call for call in found if call is not None)
+            self._told_on[conn.number] = told
+        return self._told_on[conn.number]
 
     def write_of(self, sight: Sight, conn: Conn) -> Call | None:
         """The write that a delivered event tells of."""

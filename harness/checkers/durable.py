@@ -168,11 +168,14 @@ def _fate(saga: Saga, old: set[int], sighted: Sighted, newest_s: float) -> Look 
     if gone is not None:
         sentence = f"message {quoted(call.invoke.text)} is back after the restart"
         return broken(sentence, gone.n, gone.done_n, *sighted.ops)
-    return _changed(saga, call, sighted)
+    return _changed(saga, call, old, sighted)
 
 
-def _changed(saga: Saga, call: Call, sighted: Sighted) -> Look | None:
-    """A text that an update acknowledged before the next one began replaced."""
+def _changed(saga: Saga, call: Call, old: set[int], sighted: Sighted) -> Look | None:
+    """A text that an update of an earlier life replaced, and shows again.
+
+    What an update of the sighting's own life changed was perhaps not yet so.
+    """
     shown = sighted.texts[saga.ident]
     texts = [call, *saga.updates]
     mine = next((one for one in texts if one.invoke.text == shown), None)
@@ -180,9 +183,8 @@ def _changed(saga: Saga, call: Call, sighted: Sighted) -> Look | None:
         return None
     settled_s = mine.acked_s if mine.ok else mine.invoke.t_s
     for later in saga.updates:
-        if later.ok and later.invoke.t_s > settled_s and later is not mine:
-            if later.acked_s > sighted.at_s:
-                continue
+        earlier = later.ok and set(later.lives) <= old
+        if earlier and later.invoke.t_s > settled_s and later is not mine:
             sentence = (
                 f"message {quoted(call.invoke.text)} shows {quoted(shown)} after the "
                 f"restart, not {quoted(later.invoke.text)}, acknowledged at "

@@ -132,9 +132,8 @@ def _first_write(writes: list[Call], starts: list[float], conn: Conn) -> Call | 
 def delivered(case: Case, conn: Conn, call: Call) -> Look | None:
     """Whether a stream that was live before a write got its event; None when unsure."""
     assert conn.ping is not None
-    for sight in conn.events:
-        if case.write_of(sight, conn) is call:
-            return HELD
+    if call in case.told_on(conn):
+        return HELD
     opened_s = conn.opened.t_s
     what = f"the {call.invoke.f} acknowledged at {call.acked_s:.3f} s"
     for sight in conn.events:

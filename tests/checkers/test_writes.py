@@ -66,6 +66,17 @@ def test_durable(how: str) -> None:
     caught(it, "write/durable", answers(F.HISTORY, gone, 0))
 
 
+def test_a_snapshot_under_way_may_be_older_than_an_update_of_its_own_life() -> None:
+    it = story(3)
+    it.restart()
+    answer = Answer(status=200, body=json.dumps(it.snapshot()))
+    asked = it.add(Invoke, who="reader", f=F.INIT)
+    it.update(3)
+    it.add(Ok, call=asked, answer=answer)
+    it.restart()
+    spared(it.end(), "write/durable")
+
+
 def test_unacknowledged_writes_may_be_gone() -> None:
     it = story(3)
     it.create(lost=True)
