@@ -14,8 +14,10 @@ from harness.case import Arm, Case, run_case
 from harness.checkers import judge
 from harness.core.codec import load
 from harness.core.errors import NotApplicable
+from harness.core.history import Lag
 from harness.core.verdict import Verdict
 from harness.options import Mutant, Settings
+from harness.turn import turn
 from harness.world import World
 from reports.fold import case_result
 from reports.result import CaseResult, Outcome
@@ -23,6 +25,11 @@ from scenarios.requirements import REQUIREMENTS
 
 HISTORIES = "histories"
 LOGS = "logs"
+LOCK = ".turn"
+
+TRIES, LATE_S = 3, 0.25
+"""How often a case is run that proves nothing while the harness's loop is so late."""
+
 CAUGHT = "caught"
 """Holds an empty file for each mutant that was caught, for all workers to see."""
 
@@ -38,6 +45,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     profile: str
     mutant: Mutant | None
     within_s: float
+    alone: bool
 
     @property
     def mutant_name(self) -> str:
@@ -61,8 +69,26 @@ class Session:
         """Run one case to its end and judge the history that it left."""
         if self._settings.arm not in asked.arms:
             return _not_applicable(asked, f"only on --arm {', '.join(asked.arms)}")
-        if self._is_caught(asked):
-            return _not_applicable(asked, "this mutant was caught already")
+        with turn(self._settings.out / LOCK, alone=asked.alone):
+            if self._is_caught(asked):
+                return _not_applicable(asked, "this mutant was caught already")
+            return self._tried(asked)
+
+    def _tried(self, asked: Asked) -> CaseResult:
+        """Run it once more where all that it showed is a harness that was late."""
+        tries = 1
+        result, late_s = self._run_and_judge(asked)
+        while (
+            result.outcome is Outcome.COULD_NOT_RUN
+            and late_s >= LATE_S
+            and tries < TRIES
+        ):
+            tries += 1
+            result, late_s = self._run_and_judge(asked)
+        return msgspec.structs.replace(result, tries=tries)
+
+    def _run_and_judge(self, asked: Asked) -> tuple[CaseResult, float]:
+        """Gives the result and by how much the harness was late at worst, in s."""
         began = time.monotonic()
         file = f"{_file_name(asked.name)}.jsonl"
         path = self._settings.out / HISTORIES / file
@@ -73,12 +99,13 @@ class Session:
             self._get_arm().run(self._run(asked, path, folder))
         except NotApplicable as reason:
             path.unlink(missing_ok=True)
-            return _not_applicable(asked, str(reason))
+            return _not_applicable(asked, str(reason)), 0.0
         finally:
             _drop_data(folder)
         # Judged from the file, so that `unbroken judge` cannot say otherwise.
+        history = load(path)
         result = case_result(
-            judge(load(path)),
+            judge(history),
             asked.requirements,
             REQUIREMENTS,
             title=asked.title,
@@ -88,7 +115,8 @@ class Session:
             profile=asked.profile,
         )
         self._note_caught(asked, result)
-        return result
+        lags = (one.lag_s for one in history.records if isinstance(one, Lag))
+        return result, max(lags, default=0.0)
 
     def close(self) -> None:
         """End what the arm still runs."""

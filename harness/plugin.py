@@ -40,7 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "judges(*requirements, profiles, arms): what a case must exercise"
     )
-    config.addinivalue_line("markers", "nightly: runs only when asked to; takes long")
+    config.addinivalue_line(
+        "markers", "nightly(alone=False): runs only when asked to; takes long"
+    )
     if options.is_asked(config):
         try:
             options.settings_of(config)
@@ -88,11 +90,17 @@ def _profiles(config: pytest.Config) -> tuple[str, ...]:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Keep the scenarios that judge what was asked for, and take no longer."""
+    """Keep the scenarios that judge what was asked for, and take no longer.
+
+    Where nightly ones are wanted, pytest's bound would count the wait for a turn: there
+    each case has its own alone.
+    """
     kept = [item for item in items if _is_wanted(config, item)]
     if len(kept) < len(items):
         config.hook.pytest_deselected(items=[i for i in items if i not in kept])
         items[:] = kept
+    for item in kept if options.nightly_of(config) else ():
+        item.add_marker(pytest.mark.timeout(0))
 
 
 def _is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
@@ -188,6 +196,7 @@ def _request(item: pytest.Item) -> Asked:
     from harness.judged import Asked
 
     assert isinstance(item, pytest.Function)
+    nightly = item.get_closest_marker("nightly")
     arguments = {
         name: item.funcargs[name]
         for name in item._fixtureinfo.argnames
@@ -201,7 +210,8 @@ def _request(item: pytest.Item) -> Asked:
         arms=_arms(item),
         profile=str(_parameters(item)[PROFILE]),
         mutant=options.mutant_named(item.config, _parameters(item).get(MUTANT)),
-        within_s=NIGHTLY_CASE_S if item.get_closest_marker("nightly") else CASE_S,
+        within_s=NIGHTLY_CASE_S if nightly else CASE_S,
+        alone=bool(nightly and nightly.kwargs.get("alone")),
     )
 
 

@@ -515,8 +515,8 @@ class World:
         if self._lag is not None:
             self._lag.cancel()
         try:
-            for client in self.clients.values():
-                await client.close()
+            # One after the other takes minutes where a crowd reconnects meanwhile.
+            await asyncio.gather(*(one.close() for one in self.clients.values()))
             if self._lag is not None:
                 await asyncio.gather(self._lag, return_exceptions=True)
             await self._reach.aclose()

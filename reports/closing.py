@@ -68,6 +68,7 @@ def closing(
             if case.outcome is outcome:
                 _tell(case, console)
     _say_not_applicable(result.cases, console)
+    _say_tried_again(result.cases, console)
     console.print(Text(""))
     console.print(_last_line(result, report), soft_wrap=True)
 
@@ -235,6 +236,13 @@ def _say_not_applicable(cases: Sequence[CaseResult], console: Console) -> None:
         console.print(Text(""))
     for reason, count in reasons.items():
         _indented(Text(f"not applicable ({count}): {reason}"), console)
+
+
+def _say_tried_again(cases: Sequence[CaseResult], console: Console) -> None:
+    again = sum(case.tries > 1 for case in cases)
+    if again:
+        said = f"tried again ({again}): the harness was late, which proved nothing"
+        _indented(Text(said), console)
 
 
 def _last_line(result: RunResult, report: str) -> Text:

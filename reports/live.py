@@ -67,7 +67,7 @@ class LiveProgress:
         width = len(str(self._total))
         line = Text(f"[{number:{width}}/{self._total}] ", style="dim")
         line.append(f"{case.outcome.value:<14}", style=OUTCOME_STYLE[case.outcome])
-        return line.append(f" {one_line(case.scenario)} ({case.duration_s:.1f} s)")
+        return line.append(f" {one_line(case.scenario)} ({case.took})")
 
     def _refresh(self, advance: int = 0) -> None:
         if self._bar is None:

@@ -51,7 +51,8 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `could_not_run` are the reasons of the whole case (`CaseJudgement`); `reasons`
     is what a reader is told: those, what was unclear, why it is not applicable.
     `history` is relative to the result file, "" when there is none; `profile` is ""
-    where the case came to nothing.
+    where the case came to nothing. `tries` counts how often it was run: the last one
+    is told, those before it proved nothing because the harness was late.
     """
 
     scenario: str
@@ -65,6 +66,13 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     duration_s: float = 0.0
     mutant: str = ""
     profile: str = ""
+    tries: int = 1
+
+    @property
+    def took(self) -> str:
+        """How long the last try took, in seconds."""
+        again = f", try {self.tries}" if self.tries > 1 else ""
+        return f"{self.duration_s:.1f} s{again}"
 
 
 class SourcedFinding(msgspec.Struct, frozen=True, kw_only=True):

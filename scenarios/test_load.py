@@ -42,7 +42,7 @@ async def test_slow_reader(world: World) -> None:
     await slow_reader(world, others=OTHERS, before=BEFORE)
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly(alone=True)
 @judges("load/slow-reader", "event/no-loss", "converge", profiles=ALL)
 async def test_slow_reader_among_many(world: World) -> None:
     """One of two hundred stops reading; the others get two thousand events."""
@@ -55,7 +55,7 @@ async def test_herd(world: World) -> None:
     await herd(world, HERD)
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly(alone=True)
 @judges("load/herd", "converge", profiles=ALL)
 async def test_herd_of_500(world: World) -> None:
     """Five hundred come back at once after a restart."""
@@ -84,7 +84,7 @@ async def test_events_after_clients_vanished(world: World) -> None:
         await world.meter.read(moment)
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly(alone=True)
 @judges("load/no-leak", profiles=ALL)
 async def test_a_thousand_clients_vanish(world: World) -> None:
     """A thousand vanish, a third in each way."""

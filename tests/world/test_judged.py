@@ -1,0 +1,91 @@
+"""What becomes of a case beside its verdict: its turn, and how often it is tried."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.core.target import Target
+from harness.judged import LATE_S, LOCK, TRIES, Asked, Session
+from harness.options import Settings
+from harness.turn import turn
+from reports.result import CaseResult, Outcome
+from tests.world.test_case import target
+
+Told = tuple[Outcome, float]
+UNKNOWN, PASSED, FAILED = Outcome.COULD_NOT_RUN, Outcome.PASSED, Outcome.FAILED
+
+
+class Scripted(Session):
+    """Its cases end as told, one after the other."""
+
+    def __init__(self, folder: Path, told: list[Told]) -> None:
+        super().__init__(settings(folder, target()))
+        self.told: Iterator[Told] = iter(told)
+
+    def _run_and_judge(self, asked: Asked) -> tuple[CaseResult, float]:
+        outcome, late_s = next(self.told)
+        return CaseResult(scenario=asked.name, outcome=outcome), late_s
+
+
+def settings(folder: Path, of: Target) -> Settings:
+    return Settings(
+        target=of,
+        path=folder / "target.toml",
+        profiles=("broadcast",),
+        arm="live",
+        out=folder,
+        seed=0,
+    )
+
+
+ASKED = Asked(
+    name="test_x.py::test_x",
+    function=print,
+    arguments={},
+    requirements=("converge",),
+    arms=("live",),
+    profile="broadcast",
+    mutant=None,
+    within_s=1.0,
+    alone=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome", "tries"),
+    [
+        ([(PASSED, 9.0)], PASSED, 1),
+        ([(UNKNOWN, 0.0)], UNKNOWN, 1),
+        ([(FAILED, 9.0)], FAILED, 1),
+        ([(UNKNOWN, LATE_S), (PASSED, 0.0)], PASSED, 2),
+        ([(UNKNOWN, LATE_S), (FAILED, 9.0)], FAILED, 2),
+        ([(UNKNOWN, 1.0), (UNKNOWN, 0.1)], UNKNOWN, 2),
+        ([(UNKNOWN, 1.0)] * TRIES, UNKNOWN, TRIES),
+    ],
+)
+def test_only_what_proved_nothing_while_we_were_late_is_tried_again(
+    tmp_path: Path, told: list[Told], outcome: Outcome, tries: int
+) -> None:
+    session = Scripted(tmp_path, told)
+    result = session.run(ASKED)
+    assert (result.outcome, result.tries) == (outcome, tries)
+    assert next(session.told, None) is None
+
+
+def test_who_wants_to_be_alone_waits_and_is_waited_for(tmp_path: Path) -> None:
+    session = Scripted(tmp_path, [(PASSED, 0.0)])
+    alone = msgspec.structs.replace(ASKED, alone=True)
+    with ExitStack() as others:
+        others.enter_context(turn(tmp_path / LOCK, alone=False))
+        others.enter_context(turn(tmp_path / LOCK, alone=False))
+        running = threading.Thread(target=session.run, args=(alone,))
+        running.start()
+        running.join(0.2)
+        assert running.is_alive()
+    running.join(10)
+    assert not running.is_alive()
+    assert next(session.told, None) is None
