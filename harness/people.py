@@ -53,7 +53,7 @@ class People:
 
     def uid(self, label: str) -> str:
         """The cookie of a user; "" where there are no users."""
-        return f"{label}-{self._salt}" if self._profile in PERSONAL else ""
+        return f"{self._salt}-{label}" if self._profile in PERSONAL else ""
 
     def running(self) -> list[VirtualClient]:
         """Every tab that is open, witnesses too."""

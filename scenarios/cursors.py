@@ -7,10 +7,20 @@ def bad_cursors(good: str) -> list[str]:
     """Malformed, foreign, negative, oversized and future, made from a good one."""
     made_up = ["garbage", "-1", "-", "0", "1e3", "null", "../../etc/passwd", "%00"]
     long = ["x" * 64, "9" * 200, "y" * 4_000]
-    number = re.search(r"\d+$", good)
+    number = re.search(r"(\d+)(\D*)$", good)
     if number is None:
         return [*made_up, *long, good[::-1], good + "x"]
-    stem, last = good[: number.start()], int(number[0])
+    stem, last, tail = good[: number.start()], int(number[1]), number[2]
+    if tail:
+        far = (f"{stem}{last}{digits}{tail}" for digits in ("000", "0000000"))
+        return [*made_up, *long, *far, f"{stem}-{last}{tail}", good + "x"]
     near = [f"{stem}{last + 1_000}", f"{stem}{last}0000000", f"{stem}-{last}", stem]
+    next_one = [f"{stem}{last + 1}", f"{stem}+{last}", f"{stem}0{last}"]
     foreign = [f"{stem[:-2]}zz-{last}", f"{good};", f"{good}x", f"{stem}{last}.0"]
-    return [*made_up, *long, *near, *foreign]
+    shouted = [good.upper()] if good.upper() != good else []
+    return [*made_up, *long, *near, *next_one, *foreign, *shouted]
+
+
+def bad_queries(good: str) -> list[str]:
+    """The same, as only a query can carry them."""
+    return ["😀", f"é{good}", f"{good}\n", f" {good}", f"{good}\0"]

@@ -104,6 +104,7 @@ async def slow_reader(
     await pour(world, before, crowd)
     # A connection that has carried much by then has a large buffer at the server's end.
     slow = await world.client("slow", bare=Bare.NARROW)
+    late = await world.client("late")
     async with world.during(stall(slow)):
         enough = min(KERNEL_EVENTS + world.load.backlog_events, MOST_EVENTS)
         for _ in range(0, enough, BATCH):
@@ -112,7 +113,7 @@ async def slow_reader(
                 break
         await world.meter.read(Moment.FULL)
         await pour(world, after, crowd, text="small")
-    await world.seen(await world.write(), slow)
+    await world.seen(await world.write(), slow, late)
 
 
 async def pour(world: World, count: int, crowd: Swarm, text: str = EVENT) -> None:

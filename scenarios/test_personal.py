@@ -100,6 +100,18 @@ async def test_cursor_of_another_user(world: World) -> None:
     await asyncio.gather(world.probe(header=bob.cursor), world.probe(query=bob.cursor))
 
 
+@judges("private/isolation", "event/no-phantom", "event/no-loss", "converge")
+async def test_users_whose_names_are_alike(world: World) -> None:
+    """By case, by a wildcard of SQL, by what one begins with: others all the same."""
+    names = ("a_c", "abc", "A_c", "a_c_")
+    tabs = [await world.client(f"tab-{name}", uid=name) for name in names]
+    for name, tab in zip(names, tabs, strict=True):
+        async with world.away(tab):
+            await world.write(uid=name)
+        await world.seen(await world.write(uid=name), tab)
+        await world.read_all(uid=name)
+
+
 @judges("private/isolation", "converge")
 async def test_two_users_on_one_connection(world: World) -> None:
     """A proxy's kept connection serves two users in turn; neither gets the other's."""

@@ -1,13 +1,17 @@
 """Connections live as long as they are pinged."""
 
+import asyncio
+
+from harness.client.client import Start
 from harness.core.fault import cut
 from harness.world import World
-from scenarios.requirements import judges
+from scenarios.requirements import ALL, judges
 
 
-@judges("ping/silent-dropped", "ping/unknown-refused")
+@judges("ping/silent-dropped", "ping/unknown-refused", profiles=ALL)
 async def test_silent_connection_is_dropped(world: World) -> None:
     """Who never pings is hung up on in time, and is gone from the channel."""
+    await world.client("fresh", pings=False, start=Start.STREAM_FIRST)
     mute = await world.client("mute", pings=False)
     attempt, connection = mute.attempt, mute.connection_id
     limits = world.limits
@@ -21,11 +25,28 @@ async def test_silent_connection_is_dropped(world: World) -> None:
     await world.ping(connection)
 
 
-@judges("ping/pinged-kept", "converge")
+@judges("ping/silent-dropped", profiles=ALL)
+async def test_one_ping_is_not_for_ever(world: World) -> None:
+    """Pinged once and then silent, while events flow: silence all the same."""
+    mute = await world.client("mute", pings=False)
+    attempt, limits = mute.attempt, world.limits
+    await world.ping(mute.connection_id)
+    patience_s = 3 * (limits.ping_interval_ms + limits.ping_grace_ms) / 1_000
+    async with world.writing(round(4 * patience_s), writers=1, every_s=0.25):
+        await world.until(
+            lambda: attempt is not None and attempt.kind is not None,
+            "the silent connection ended",
+            within_s=patience_s,
+        )
+
+
+@judges("ping/pinged-kept", "converge", profiles=ALL)
 async def test_pinged_connection_is_kept(world: World) -> None:
-    """Pinged in time, a connection outlives every ping limit."""
+    """Pinged in time, a connection outlives every ping limit; two at once are fine."""
     alice = await world.client("alice")
     limits = world.limits
+    both = (world.ping(alice.connection_id) for _ in range(2))
+    await asyncio.gather(*both)
     limit_s = (limits.ping_interval_ms + limits.ping_grace_ms) / 1_000
     await world.passes(1.6 * limit_s)
     await world.seen(await world.write(), alice)

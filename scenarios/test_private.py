@@ -81,6 +81,27 @@ async def test_pruned_up_to_the_cursor(world: World) -> None:
     await world.seen(await world.write(), alice, bob)
 
 
+@judges("private/prune", "reset/evicted", "converge")
+async def test_pruned_whatever_goes_on_around(world: World) -> None:
+    """Others write, tabs come back again and again: an event's age is its own."""
+    alice = await world.client("alice")
+    bob = await world.client("bob")
+    await world.write(uid="other")
+    deleted = await world.write()
+    await world.delete(deleted.id)
+    await world.seen(await world.write(), alice, bob)
+    async with world.away(alice):
+        last = await world.write_many(2)
+        async with world.writing(round(2 * swept_s(world)), uid="other", every_s=0.5):
+            for _ in range(4):
+                await world.passes(swept_s(world) / 4)
+                bob.switch()
+                await world.live(bob)
+            await world.outlasts(swept_s(world), since=last[-1])
+    await world.live(alice)
+    await world.seen(await world.write(), alice, bob)
+
+
 @judges("reset/record-recreated", "private/prune", "reset/before-any-event")
 async def test_record_made_anew_with_the_same_numbers(world: World) -> None:
     """Pruned away and made anew, it counts as far as the old cursor: still a reset."""
@@ -112,14 +133,18 @@ async def test_opening_a_stream_makes_no_record(world: World, start: Start) -> N
     await world.seen(await world.write(), alice, bob)
 
 
-@judges("event/no-loss", "converge", profiles=PRIVATE)
+@judges("event/no-loss", "resume/no-needless-reset", "converge", profiles=PRIVATE)
 async def test_messages_older_than_the_record_change(world: World) -> None:
-    """What left the record is still in the chat: changes of it make events."""
+    """What left the record is still in the chat: changes of it make young events."""
     alice = await world.client("alice")
     first, second = await world.write(), await world.write()
     await world.outlasts(swept_s(world))
     await world.seen(await world.update(first.id), alice)
     await world.delete(second.id)
+    async with world.away(alice):
+        await world.update(first.id)
+        await world.passes(world.limits.prune_every_ms / 1_000 + 2 * MARGIN_S)
+    await world.live(alice)
     await world.seen(await world.write(), alice)
 
 

@@ -8,13 +8,14 @@ from harness.arm import How
 from harness.client.client import Start
 from harness.core.fault import cut
 from harness.world import World
-from scenarios.cursors import bad_cursors
+from scenarios.cursors import bad_cursors, bad_queries
 from scenarios.requirements import BROADCAST, judges
 
 
 @judges("reset/evicted", "reset/before-any-event", "reset/once", profiles=BROADCAST)
 async def test_one_event_more_than_the_log_missed(world: World) -> None:
-    """The next event is gone from the log: a reset, and then a working stream."""
+    """The next event is gone from a log that went round: a reset, then all is well."""
+    await world.write_many(3 * world.limits.event_log_limit)
     alice = await world.client("alice")
     await world.seen(await world.write(), alice)
     async with world.away(alice):
@@ -35,10 +36,46 @@ async def test_restart(world: World, how: How) -> None:
     await world.write_many(3)
     await world.seen(await world.write(), alice, bob)
     async with world.away(alice):
-        await world.write()
+        await world.seen(await world.write(), bob)
         await world.restart(how)
     await world.live(alice, bob)
     await world.seen(await world.write(), alice, bob)
+
+
+@judges("reset/restart", "reset/once", "converge")
+async def test_two_restarts_while_away(world: World) -> None:
+    """Two restarts are no less than one."""
+    alice = await world.client("alice")
+    await world.seen(await world.write(), alice)
+    async with world.away(alice):
+        await world.restart(How.TERM)
+        await world.restart(How.KILL)
+        await world.write_many(3)
+    await world.live(alice)
+    await world.seen(await world.write(), alice)
+
+
+@judges(
+    "reset/restart", "reset/evicted", "resume/no-needless-reset", profiles=BROADCAST
+)
+async def test_cursor_before_the_first_event(world: World) -> None:
+    """It is good while all is kept, and of no use in the next life or afterwards."""
+    alice = await world.client("alice", start=Start.STREAM_FIRST)
+    async with world.away(alice):
+        await world.write()
+    await world.live(alice)
+    await world.restart(How.KILL)
+    await world.live(alice)
+    async with world.away(alice):
+        await world.restart(How.KILL)
+        await world.write()
+    await world.live(alice)
+    await world.restart(How.KILL)
+    await world.live(alice)
+    async with world.away(alice):
+        await world.write_many(world.limits.event_log_limit + 1)
+    await world.live(alice)
+    await world.seen(await world.write(), alice)
 
 
 @judges("reset/restart", "reset/once", "converge")
@@ -69,11 +106,13 @@ async def test_new_life_counted_as_far_as_the_old_cursor(world: World) -> None:
 @judges("reset/unknown-cursor", "reset/before-any-event")
 async def test_table_of_bad_cursors(world: World) -> None:
     """Cursors that were never issued: reset, never an error, never silence."""
-    await world.write_many(3)
-    cursors = bad_cursors(world.witness.cursor)
+    await world.seen((await world.write_many(3))[-1], world.witness)
+    good = world.witness.cursor
+    headers, queries = bad_cursors(good), [*bad_cursors(good), *bad_queries(good)]
     await asyncio.gather(
-        *(world.probe(header=cursor) for cursor in cursors),
-        *(world.probe(query=cursor) for cursor in cursors),
+        *(world.probe(header=cursor) for cursor in headers),
+        *(world.probe(query=cursor) for cursor in queries),
+        world.probe(header="garbage", query=good),
     )
 
 

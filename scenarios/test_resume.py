@@ -36,19 +36,24 @@ async def test_missed_events_are_replayed(world: World) -> None:
         sent = await world.write_many(missable(world, 12, beside=4))
         if world.changes:
             await world.update(sent[0].id)
-            await world.update(sent[0].id)
+            await world.update(sent[1].id)
             await world.delete(sent[1].id)
     await world.seen(await world.write(), alice)
 
 
 @judges("resume/oldest-minus-one", "resume/no-needless-reset", profiles=BROADCAST)
 async def test_exactly_the_log_missed(world: World) -> None:
-    """The cursor's own event is gone, the next is the oldest kept: resumed in full."""
+    """The cursor's own event is gone, the next is the oldest kept: resumed in full.
+
+    Before that the cursor's own event is the oldest kept.
+    """
     alice = await world.client("alice")
-    await world.seen(await world.write(), alice)
-    async with world.away(alice):
-        missed = await world.write_many(world.limits.event_log_limit)
-    await world.seen(missed[-1], alice)
+    limit = world.limits.event_log_limit
+    for count in (limit - 1, limit):
+        await world.seen(await world.write(), alice)
+        async with world.away(alice):
+            missed = await world.write_many(count)
+        await world.seen(missed[-1], alice)
     await world.seen(await world.write(), alice)
 
 

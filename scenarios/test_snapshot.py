@@ -11,8 +11,9 @@ async def test_window_order_and_limit(world: World) -> None:
     """The last messages, oldest first, with updates and deletes in them."""
     await world.snapshot()
     sent = await world.write_many(max(3, world.limits.message_limit - 2))
-    await world.update(sent[len(sent) // 3].id)
-    await world.snapshot()
+    for _ in range(2):
+        await world.update(sent[len(sent) // 3].id)
+        await world.snapshot()
     await world.delete(sent[len(sent) // 2].id)
     await world.delete(sent[-1].id)
     await world.snapshot()
@@ -33,6 +34,31 @@ async def test_oldest_around_the_limit(world: World) -> None:
     await world.snapshot()
     await world.delete(first.id)
     await world.snapshot()
+
+
+@judges("init/oldest", "init/window", "history/pages")
+async def test_everything_shown_is_deleted(world: World) -> None:
+    """An empty window before a database that holds another one, and what comes next."""
+    limit = world.limits.message_limit
+    sent = await world.write_many(2 * limit)
+    for one in sent[limit:]:
+        await world.delete(one.id)
+        await world.snapshot()
+    await world.read_all()
+    await world.write()
+    await world.read_all()
+
+
+@judges("init/oldest", "init/window")
+async def test_oldest_after_a_restart(world: World) -> None:
+    """More than a window is stored; of what the new life shows the first is deleted."""
+    await world.write_many(world.limits.message_limit + 5)
+    await world.restart(How.TERM)
+    shown = world.witness.view.messages()
+    await world.snapshot()
+    for message in (shown[0], shown[3]) if shown else ():
+        await world.delete(message.id)
+        await world.snapshot()
 
 
 @judges("init/gapless", "event/no-loss", "converge")
@@ -60,7 +86,10 @@ async def test_no_database_id_leaves_the_server(world: World) -> None:
 
 @judges("history/pages", "history/not-interactive")
 async def test_pages_back_to_the_first_message(world: World) -> None:
-    """Paging back gives every message once, also where timestamps tie."""
+    """Paging back gives every message once, as changed, also where timestamps tie."""
+    changed, deleted = await world.write_many(2)
+    await world.update(changed.id)
+    await world.delete(deleted.id)
     async with world.writing(world.limits.message_limit + 230, writers=10):
         pass
     await world.read_all()

@@ -1,8 +1,10 @@
 """What every stream owes its client from the first byte on."""
 
+from harness.arm import How
 from harness.client.client import Start
 from harness.world import World
 from scenarios.requirements import ALL, judges
+from scenarios.texts import TEXTS
 
 
 @judges("stream/content-type", "stream/first-frame-ping", "stream/no-store")
@@ -19,7 +21,9 @@ async def test_first_frame_and_headers(world: World) -> None:
 async def test_idle_stream_is_kept_alive(world: World) -> None:
     """Nobody writes, yet bytes come at least every keep-alive interval."""
     alice = await world.client("alice")
-    await world.seen(await world.write(), alice)
+    async with world.away(alice):
+        await world.write()
+    await world.live(alice)
     await world.passes(3.5 * world.limits.keepalive_ms / 1_000)
     await world.seen(await world.write(), alice)
 
@@ -63,3 +67,18 @@ async def test_many_writers_at_once(world: World) -> None:
     async with world.writing(60, writers=5):
         pass
     await world.seen(await world.write(), *tabs)
+
+
+@judges("event/payload", "event/no-loss", "write/durable", "converge", profiles=ALL)
+async def test_texts_of_every_kind(world: World) -> None:
+    """As it was sent: live, in a replay, in a snapshot, in pages, and after a kill."""
+    alice = await world.client("alice")
+    for text in TEXTS:
+        await world.seen(await world.write(f"{world.number()} {text}"), alice)
+    async with world.away(alice):
+        missed = [await world.write(f"{text} {world.number()}") for text in TEXTS]
+    await world.seen(missed[-1], alice)
+    await world.write(by="b" * 200)
+    await world.read_all()
+    await world.restart(How.KILL)
+    await world.read_all()

@@ -1,10 +1,12 @@
 """Writes: acknowledged means kept, refused means nothing happened."""
 
+import asyncio
+
 import msgspec
 
 from harness.arm import How
 from harness.world import World
-from scenarios.requirements import judges
+from scenarios.requirements import CHANGING, judges
 
 
 @judges("write/durable", "converge")
@@ -42,22 +44,66 @@ async def test_killed_at_each_kind_of_write(world: World) -> None:
     await world.read_all()
 
 
+@judges("write/durable", "event/no-loss", "converge", profiles=CHANGING)
+async def test_changes_of_changed_messages(world: World) -> None:
+    """Changed twice, changed and deleted, then all of it again after a restart."""
+    alice = await world.client("alice")
+    for _ in range(2):
+        first, second, _ = await world.write_many(3)
+        await world.update(first.id)
+        await world.update(first.id)
+        await world.update(second.id)
+        await world.delete(second.id)
+        await world.restart(How.KILL)
+        await world.live(alice)
+        await world.read_all()
+        shown = world.witness.view.messages()
+        if len(shown) > 1:
+            await world.update(shown[0].id)
+            await world.delete(shown[1].id)
+        await world.seen(await world.write(), alice)
+
+
+@judges("event/no-phantom", "converge", profiles=CHANGING)
+async def test_changes_of_one_message_at_once(world: World) -> None:
+    """Deleted twice, changed and deleted: what comes second finds nothing."""
+    alice = await world.client("alice")
+    for _ in range(3):
+        one = (await world.write()).id
+        changes = world.delete(one), world.update(one), world.delete(one)
+        await asyncio.gather(*changes)
+        await world.delete(one)
+        await world.update(one)
+    await world.seen(await world.write(), alice)
+
+
 @judges("write/bad-input", "event/no-phantom")
 async def test_table_of_bad_input(world: World) -> None:
     """Bad input is refused with an error body and leaves no trace."""
     alice = await world.client("alice")
     good = await world.write()
-    paths = world.paths
-    for number, (label, content) in enumerate(bad_messages(world.limits), 1):
+    paths, json = world.paths, {"Content-Type": "application/json"}
+    size = getattr(world.limits, "max_body_bytes", 65_536)
+    for number, (label, content) in enumerate(bad_messages(size), 1):
         marker = f"bad-{number}"
         body = content.replace(b"MARK", marker.encode())
-        headers = {"Content-Type": "application/json"}
         await world.send_bad(
-            label, "POST", paths.messages, content=body, headers=headers, marker=marker
+            label, "POST", paths.messages, content=body, headers=json, marker=marker
         )
+    await world.send_bad(
+        "chunked body over the limit",
+        "POST",
+        paths.messages,
+        content=bad_messages(size)[-1][1].replace(b"MARK", b"chunked"),
+        headers=json | {"Transfer-Encoding": "chunked"},
+        marker="chunked",
+    )
     message = paths.message.replace("{id}", str(good.id))
-    for label, content in bad_patches() if world.changes else ():
+    for label, content in bad_patches(size) if world.changes else ():
         await world.send_bad(label, "PATCH", message, content=content, marker="patch")
+    for method in ("PATCH", "DELETE") if world.changes else ():
+        path, content = paths.message.replace("{id}", "abc"), b'{"text": "patch"}'
+        await world.send_bad(f"{method} of a word", method, path, content=content)
     queries = bad_times(paths.history) if paths.init else []
     if not paths.init and isinstance(good.id, int):
         queries = bad_ids(paths.history)
@@ -70,13 +116,21 @@ async def test_table_of_bad_input(world: World) -> None:
         await world.send_bad(
             label, "POST", support, content=content, headers=headers, marker="no token"
         )
+    token = json | {"Authorization": "Bearer for-tests-only"}
+    for label, content in bad_messages(size)[1:11] if support else ():
+        await world.send_bad(
+            f"support: {label}", "POST", support, content=content, headers=token
+        )
     await world.send_bad("ping without an id", "POST", paths.ping)
     await world.snapshot()
     await world.seen(await world.write(), alice)
 
 
-def bad_messages(limits: object) -> list[tuple[str, bytes]]:
-    """Bodies that POST must refuse; MARK stands for a unique text."""
+def bad_messages(size: int) -> list[tuple[str, bytes]]:
+    """Bodies that POST must refuse; MARK stands for a unique text, `size` is the limit.
+
+    The last one is over it.
+    """
     good = {"author": "vandal", "text": "MARK", "nonce": "MARK"}
 
     def but(**changes: object) -> bytes:
@@ -85,7 +139,6 @@ def bad_messages(limits: object) -> list[tuple[str, bytes]]:
     def without(name: str) -> bytes:
         return msgspec.json.encode({k: v for k, v in good.items() if k != name})
 
-    size = getattr(limits, "max_body_bytes", 65_536)
     return [
         ("no body", b""),
         ("no JSON", b"MARK"),
@@ -102,6 +155,7 @@ def bad_messages(limits: object) -> list[tuple[str, bytes]]:
         ("text is a list", but(text=["MARK"])),
         ("text is empty", but(text="")),
         ("text too long", but(text="MARK" + "x" * 10_000)),
+        ("text one too long", but(text="x" * 10_001)),
         ("author is a number", but(author=7)),
         ("author is empty", but(author="")),
         ("author too long", but(author="a" * 201)),
@@ -111,14 +165,20 @@ def bad_messages(limits: object) -> list[tuple[str, bytes]]:
     ]
 
 
-def bad_patches() -> list[tuple[str, bytes]]:
-    """Bodies that PATCH must refuse."""
+def bad_patches(size: int) -> list[tuple[str, bytes]]:
+    """Bodies that PATCH must refuse; `size` is the limit for a body."""
     return [
         ("patch: no JSON", b"{"),
         ("patch: no text", b"{}"),
         ("patch: text is a number", b'{"text": 5}'),
         ("patch: text is empty", b'{"text": ""}'),
         ("patch: text too long", b'{"text": "patch' + b"x" * 10_001 + b'"}'),
+        ("patch: an array", b"[]"),
+        ("patch: not UTF-8", b'{"text": "patch\xff"}'),
+        (
+            "patch: over the limit",
+            msgspec.json.encode({"text": "patch", "padding": "p" * (size + 1)}),
+        ),
     ]
 
 
@@ -127,6 +187,7 @@ def bad_tokens() -> list[tuple[str, dict[str, str]]]:
     return [
         ("support: no token", {}),
         ("support: a scheme alone", {"Authorization": "Bearer"}),
+        ("support: half a token", {"Authorization": "Bearer for-tests"}),
         ("support: another token", {"Authorization": "Bearer of-another"}),
         ("support: another scheme", {"Authorization": "Basic for-tests-only"}),
     ]

@@ -21,7 +21,7 @@ AT_ONCE_S = 1.0
 SPREAD = 0.1
 """Reconnection times differ by at least this share of the shortest."""
 
-_RETRY = re.compile(r"^retry: ?([0-9]{1,9})$", re.MULTILINE)
+_RETRY = re.compile(r"^retry: ?([0-9]{1,9})\r?$", re.MULTILINE)
 
 OVERLOADED = (429, 500, 502, 503, 504)
 

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 
 from reference_server.components import Components
 from reference_server.mutants import (  # noqa: F401 - importing them fills REGISTRY
+    bad_input,
+    cursor,
     event,
     history,
     init,
     isolation,
+    late_change,
     load,
     log,
     naive,
@@ -23,6 +26,7 @@ from reference_server.mutants import (  # noqa: F401 - importing them fills REGI
     reset,
     resume,
     stream,
+    text,
     write,
 )
 from reference_server.mutants.registry import REGISTRY

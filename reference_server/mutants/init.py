@@ -137,3 +137,19 @@ def init_cursor_too_new(parts: Components) -> Components:
             return messages | {"cursor": self.log.cursor}
 
     return replace(parts, broadcast=Torn)
+
+
+@mutant("init-not-renewed-by-update", "init/window")
+def init_not_renewed_by_update(parts: Components) -> Components:
+    """/init answers from a cache that creates and deletes renew, but no update."""
+
+    class Cached(Window):
+        kept: tuple[tuple[int, int], Json] | None = None
+
+        def snapshot(self) -> Json:
+            key = (self.last_id, len(self.by_id))
+            if self.kept is None or self.kept[0] != key:
+                self.kept = key, super().snapshot()
+            return {**super().snapshot(), "messages": self.kept[1]["messages"]}
+
+    return replace(parts, window=Cached)

@@ -237,3 +237,26 @@ def bad_body_before_uid(parts: Components) -> Components:
             return await super().create(request)
 
     return replace(parts, personal_calls=Curious)
+
+
+@mutant("uid-case-ignored", "private/isolation", "private")
+def uid_case_ignored(parts: Components) -> Components:
+    """Uids that differ by case only are one user, as by a column's collation."""
+
+    class Folding(PersonalCalls):
+        def uid(self, request: Request) -> str:
+            return super().uid(request).lower()
+
+    return replace(parts, personal_calls=Folding)
+
+
+@mutant("uid-like", "private/isolation", "log")
+def uid_like(parts: Components) -> Components:
+    """The table is asked with LIKE: `_` in a uid stands for any character."""
+
+    class Like(PersonalStore):
+        def of(self, uid: str) -> Select[tuple[object, ...]]:
+            like = self.messages.columns.uid.like(uid)
+            return select(self.messages.table).where(like)
+
+    return replace(parts, personal_store=Like)

@@ -160,3 +160,18 @@ def silent_leave_files(parts: Components) -> Components:
                 os.open(os.devnull, os.O_RDONLY)
 
     return replace(parts, connections=Leaving)
+
+
+@mutant("neighbour-of-ended-skipped", "event/no-loss", "log")
+def neighbour_of_ended_skipped(parts: Components) -> Components:
+    """Where an event overflows a stream the one after it misses that event."""
+
+    class Skipping(Channel):
+        def publish(self, entry: Entry) -> None:
+            skip = False
+            for connection in list(self.members.values()):
+                if not skip:
+                    self.deliver(connection, entry)
+                skip = not skip and connection.ended
+
+    return replace(parts, channel=Skipping)

@@ -1,15 +1,21 @@
 """Mutants of ping/*."""
 
 import asyncio
+import math
 import secrets
 from dataclasses import replace
 
 from reference_server.components import Components
 from reference_server.connections import Connection, Connections
+from reference_server.core.event_log import EventLog
+from reference_server.core.resume import Decision, Fresh
 from reference_server.mutants.registry import mutant
-from reference_server.streams import Streams
+from reference_server.stream import EventStream
+from reference_server.streams import Join, Streams
 
 CONSTANT_ID = "connection"
+SCAN_S = 0.02
+AT_ONCE_S = 0.1
 
 
 @mutant("constant-connection-id", "ping/unique-connection")
@@ -132,3 +138,72 @@ def closed_ping_accepted(parts: Components) -> Components:
             return super().ping(connection_id, owner) or connection_id in self.closed
 
     return replace(parts, connections=Lenient)
+
+
+class Scanning(Connections):
+    """Looks at every connection, in whatever order their deadlines are."""
+
+    def sweep(self, now_s: float) -> None:
+        """End those whose time is up."""
+        for one in list(self.open.values()):
+            if one.deadline_s <= now_s:
+                one.end()
+
+    async def _next_deadline(self) -> None:
+        await asyncio.sleep(SCAN_S)
+
+
+@mutant("pinged-once-is-for-ever", "ping/silent-dropped", "private")
+def pinged_once_is_for_ever(parts: Components) -> Components:
+    """After its first ping a connection is not watched any more."""
+
+    class Trusting(Scanning):
+        def ping(self, connection_id: str, owner: str | None = None) -> bool:
+            known = super().ping(connection_id, owner)
+            if known:
+                self.open[connection_id].deadline_s = math.inf
+            return known
+
+    return replace(parts, connections=Trusting)
+
+
+@mutant("fresh-unwatched", "ping/silent-dropped")
+def fresh_unwatched(parts: Components) -> Components:
+    """A stream without a cursor is not watched until its first ping."""
+
+    class Lax(Streams):
+        def open(
+            self,
+            decision: Decision,
+            join: Join,
+            *,
+            log: EventLog | None,
+            owner: str | None = None,
+        ) -> EventStream:
+            made = super().open(decision, join, log=log, owner=owner)
+            if isinstance(decision, Fresh):
+                made.connection.deadline_s = math.inf
+            return made
+
+    return replace(parts, streams=Lax, connections=Scanning)
+
+
+@mutant("two-pings-at-once-kill", "ping/pinged-kept", "log")
+def two_pings_at_once_kill(parts: Components) -> Components:
+    """Of two pings at once the first one's timer is left behind, and ends it."""
+
+    class Timers(Connections):
+        def __init__(self, *, patience_s: float) -> None:
+            super().__init__(patience_s=patience_s)
+            self.last_s: dict[str, float] = {}
+
+        def ping(self, connection_id: str, owner: str | None = None) -> bool:
+            known = super().ping(connection_id, owner)
+            if known:
+                loop = asyncio.get_running_loop()
+                if loop.time() - self.last_s.get(connection_id, -1) < AT_ONCE_S:
+                    loop.call_later(self.patience_s, self.open[connection_id].end)
+                self.last_s[connection_id] = loop.time()
+            return known
+
+    return replace(parts, connections=Timers)

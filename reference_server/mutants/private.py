@@ -1,6 +1,7 @@
 """Mutants of what `private` does with changes, and of its tabs."""
 
 import asyncio
+from collections import deque
 from dataclasses import replace
 
 from reference_server import clock
@@ -13,6 +14,7 @@ from reference_server.core.validation import Refused
 from reference_server.mutants.registry import mutant
 from reference_server.personal_chat import PersonalChat
 from reference_server.profiles.private import Private
+from reference_server.stream import EventStream
 
 LATE_S = 0.1
 COMMIT_DELAY_S = 0.3
@@ -159,3 +161,48 @@ def private_late_edit(parts: Components) -> Components:
                 await asyncio.to_thread(self.table.update, message.id, message.value)
 
     return replace(parts, personal_chat=Late)
+
+
+@mutant("sweep-stops-at-first-kept", "private/prune", "private")
+def sweep_stops_at_first_kept(parts: Components) -> Components:
+    """The sweep ends at the first record that still holds something."""
+
+    class Stopping(Private):
+        def sweep(self, before_ms: int) -> None:
+            for uid, record in list(self.records.items()):
+                record.prune(before_ms)
+                if not record.is_empty:
+                    break
+                del self.records[uid]
+
+    return replace(parts, private=Stopping)
+
+
+@mutant("resume-renews-record", "private/prune", "private")
+def resume_renews_record(parts: Components) -> Components:
+    """Whoever comes back with a cursor makes all events of the record young again."""
+
+    class Renewing(Private):
+        def open_stream(self, uid: str, cursor: str | None) -> EventStream:
+            record = self.records.get(uid)
+            if record is not None and cursor:
+                record.times_ms = deque([self.now_ms()] * len(record.times_ms))
+            return super().open_stream(uid, cursor)
+
+    return replace(parts, private=Renewing)
+
+
+@mutant("event-as-old-as-its-message", "resume/no-needless-reset", "private")
+def event_as_old_as_its_message(parts: Components) -> Components:
+    """The sweep goes by the age of messages: changes of an old one are pruned at once."""
+
+    class ByMessage(Private):
+        made_ms: dict[tuple[str, int], int]
+
+        def announce(self, uid: str, kind: Kind, data: Json) -> None:
+            made_ms = self.__dict__.setdefault("made_ms", {})
+            at_ms = made_ms.setdefault((uid, data["id"]), self.now_ms())
+            super().announce(uid, kind, data)
+            self.records[uid].times_ms[-1] = at_ms
+
+    return replace(parts, private=ByMessage)

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from reference_server.components import Components
 from reference_server.connections import Connection
-from reference_server.core.event_log import Entry, EventLog
+from reference_server.core.event_log import Entry, EventLog, Kind
 from reference_server.core.resume import Decision, Reason, Reset, Resume
 from reference_server.mutants.deciding import changing, counting
 from reference_server.mutants.registry import mutant
@@ -173,3 +173,21 @@ def third_resume_reset(parts: Components) -> Components:
         return Reset(Reason.EVICTED) if count % 3 == 0 else None
 
     return replace(parts, decide=counting(parts.decide, Resume, change))
+
+
+@mutant("updates-go-with-a-delete", "resume/within-log")
+def updates_go_with_a_delete(parts: Components) -> Components:
+    """A replay leaves out the updates of a message that it deletes further on."""
+
+    class Compact(EventLog):
+        def after(self, seq: int) -> tuple[Entry, ...]:
+            found = super().after(seq)
+            kinds = [(one, one.event.kind, one.event.data["id"]) for one in found]
+            gone = {about for _, kind, about in kinds if kind is Kind.DELETE}
+            return tuple(
+                one
+                for one, kind, about in kinds
+                if kind is not Kind.UPDATE or about not in gone
+            )
+
+    return replace(parts, event_log=Compact)

@@ -28,6 +28,7 @@ from tests.checkers.story import (
     Edit,
     Story,
     Stream,
+    alter,
     caught,
     change,
     edit_frames,
@@ -225,6 +226,10 @@ def tell(it: Story, name: str, line: str) -> None:
 
 def test_a_herd_is_served_and_spread() -> None:
     spared(herd(), HERD)
+
+
+def test_a_herd_is_told_with_any_line_end() -> None:
+    spared(herd(), HERD, alter("\n", "\r\n"))
 
 
 def test_a_few_are_no_herd() -> None:

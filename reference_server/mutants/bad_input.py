@@ -1,0 +1,116 @@
+"""Mutants that refuse less than they must, where few look."""
+
+import json
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.types import ASGIApp
+
+from reference_server.components import Components
+from reference_server.core import validation
+from reference_server.core.message import Draft
+from reference_server.mutants.registry import mutant
+from reference_server.personal_chat import PersonalCalls
+from reference_server.shared_chat import SharedCalls
+from reference_server.web import answer, message_id, read_body
+
+NO_LIMIT = 1 << 30
+
+
+@mutant("patch-unlimited", "write/bad-input")
+def patch_unlimited(parts: Components) -> Components:
+    """PATCH does not look at the size of its body."""
+
+    class Careless(SharedCalls):
+        async def update(self, request: Request) -> ASGIApp:
+            text = validation.parse_patch(await read_body(request, NO_LIMIT))
+            item = await self.chat.update(message_id(request), text)
+            return answer(item.wire())
+
+    return replace(parts, shared_calls=Careless)
+
+
+@mutant("patch-array-crashes", "write/bad-input")
+def patch_array_crashes(parts: Components) -> Components:
+    """PATCH with any JSON but an object is a 500."""
+
+    class Careless(SharedCalls):
+        async def update(self, request: Request) -> ASGIApp:
+            try:
+                found = json.loads(await request.body())
+            except ValueError:
+                found = {}
+            found.get("text")
+            return await super().update(request)
+
+    return replace(parts, shared_calls=Careless)
+
+
+@mutant("word-for-an-id-crashes", "write/bad-input", "naive")
+def word_for_an_id_crashes(parts: Components) -> Components:
+    """PATCH of an id that is no number is a 500."""
+
+    class Careless(SharedCalls):
+        async def update(self, request: Request) -> ASGIApp:
+            int(request.path_params["id"])
+            return await super().update(request)
+
+    return replace(parts, shared_calls=Careless)
+
+
+@mutant("one-too-long-taken", "write/bad-input")
+def one_too_long_taken(parts: Components) -> Components:
+    """A text that is one character too long is stored."""
+
+    class Lenient(SharedCalls):
+        async def create(self, request: Request) -> ASGIApp:
+            body = await read_body(request, self.max_body_bytes)
+            try:
+                draft = validation.parse_draft(body)
+            except validation.Refused:
+                draft = _one_too_long(body)
+            return answer((await self.chat.create(draft)).wire(), 201)
+
+    return replace(parts, shared_calls=Lenient)
+
+
+def _one_too_long(body: bytes) -> Draft:
+    """The draft if nothing else is wrong with it."""
+    try:
+        found = json.loads(body)
+        text = found["text"]
+        found["text"] = text[1:]
+    except (ValueError, TypeError, KeyError):
+        return validation.parse_draft(body)
+    draft = validation.parse_draft(json.dumps(found).encode())
+    return replace(draft, text=text)
+
+
+@mutant("support-unchecked", "write/bad-input", "log")
+def support_unchecked(parts: Components) -> Components:
+    """The support's call trusts its body: what is missing is a 500, limits are none."""
+
+    class Trusting(PersonalCalls):
+        async def operate(self, request: Request) -> ASGIApp:
+            self.check_token(request)
+            found = json.loads(await request.body())
+            draft = Draft(
+                author=found["author"], text=found["text"], nonce=found.get("nonce")
+            )
+            item = await self.chat.operate(request.path_params["uid"], draft)
+            return answer(item.wire(), 201)
+
+    return replace(parts, personal_calls=Trusting)
+
+
+@mutant("half-a-token-taken", "write/bad-input", "private")
+def half_a_token_taken(parts: Components) -> Components:
+    """Any beginning of the support's token is taken for it."""
+
+    class Prefix(PersonalCalls):
+        def check_token(self, request: Request) -> None:
+            given = request.headers.get("authorization", "").removeprefix("Bearer ")
+            if not (given and (self.operator_token or "").startswith(given)):
+                super().check_token(request)
+
+    return replace(parts, personal_calls=Prefix)
