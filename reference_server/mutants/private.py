@@ -194,7 +194,7 @@ def resume_renews_record(parts: Components) -> Components:
 
 @mutant("event-as-old-as-its-message", "resume/no-needless-reset", "private")
 def event_as_old_as_its_message(parts: Components) -> Components:
-    """The sweep goes by the age of messages: changes of an old one are pruned at once."""
+    """The sweep goes by the age of messages: changes of old ones are pruned at once."""
 
     class ByMessage(Private):
         made_ms: dict[tuple[str, int], int]
