@@ -33,8 +33,9 @@ async def test_missed_events_are_replayed(world: World) -> None:
     alice = await world.client("alice")
     await world.seen(await world.write(), alice)
     async with world.away(alice):
-        sent = await world.write_many(missable(world, 12, beside=4))
+        sent = await world.write_many(missable(world, 12, beside=5))
         if world.changes:
+            await world.update(sent[0].id)
             await world.update(sent[0].id)
             await world.update(sent[1].id)
             await world.delete(sent[1].id)

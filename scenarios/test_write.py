@@ -55,7 +55,7 @@ async def test_changes_of_changed_messages(world: World) -> None:
         await world.update(second.id)
         await world.delete(second.id)
         await world.restart(How.KILL)
-        await world.live(alice)
+        await world.seen(await world.write(), alice, world.witness)
         await world.read_all()
         shown = world.witness.view.messages()
         if len(shown) > 1:

@@ -24,46 +24,6 @@ def next_cursor_accepted(parts: Components) -> Components:
     return replace(parts, decide=decide)
 
 
-@mutant("lenient-cursor-number", "reset/unknown-cursor", "private")
-def lenient_cursor_number(parts: Components) -> Components:
-    """The number of a cursor is whatever int() takes: a sign, zeros, blanks."""
-
-    def decide(text: str | None, /, *, epoch: str, head: int, oldest: int) -> Decision:
-        return parts.decide(_read(text), epoch=epoch, head=head, oldest=oldest)
-
-    return replace(parts, decide=decide)
-
-
-def _read(text: str | None) -> str | None:
-    stem, dash, number = (text or "").rpartition("-")
-    try:
-        return f"{stem}-{int(number)}" if dash and int(number) >= 0 else text
-    except ValueError:
-        return text
-
-
-@mutant("cursor-case-ignored", "reset/unknown-cursor")
-def cursor_case_ignored(parts: Components) -> Components:
-    """Cursors are compared without regard to case."""
-
-    def decide(text: str | None, /, *, epoch: str, head: int, oldest: int) -> Decision:
-        lower = text.lower() if text else text
-        return parts.decide(lower, epoch=epoch, head=head, oldest=oldest)
-
-    return replace(parts, decide=decide)
-
-
-@mutant("cursor-stripped", "reset/unknown-cursor")
-def cursor_stripped(parts: Components) -> Components:
-    """Blanks and line ends around a cursor are taken off."""
-
-    def decide(text: str | None, /, *, epoch: str, head: int, oldest: int) -> Decision:
-        bare = text.strip() if text else text
-        return parts.decide(bare, epoch=epoch, head=head, oldest=oldest)
-
-    return replace(parts, decide=decide)
-
-
 @mutant("cursor-beyond-ascii-500", "reset/unknown-cursor")
 def cursor_beyond_ascii_500(parts: Components) -> Components:
     """A cursor that is not ASCII is answered with a 500."""

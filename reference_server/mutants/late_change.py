@@ -161,14 +161,6 @@ class Remembering(Window):
         return self.first_ms if self.stored >= self.limit else None
 
 
-@window("oldest-gone-with-the-window", "init/oldest")
-class Empty(Window):
-    """A window that deletes have emptied has no `oldest`, however much is stored."""
-
-    def oldest(self) -> int | None:
-        return super().oldest() if self.by_id else None
-
-
 @window("ids-anew-when-empty", "init/window")
 class Anew(Window):
     """When deletes have emptied the window its ids begin at 1 again."""

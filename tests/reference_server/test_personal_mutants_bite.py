@@ -410,9 +410,11 @@ async def naive_order(server: Driver) -> bool:
 
 @probes("naive-stale-init")
 async def naive_init(server: Driver) -> bool:
-    await naive(server, "GET", "init")
-    await naive(server, "POST", "messages", {"author": "a", "text": "t"})
-    return len((await naive(server, "GET", "init")).json["messages"]) == 1
+    for number in range(6):
+        message = {"author": "a", "text": f"text {number}"}
+        await naive(server, "POST", "messages", message)
+    shown = (await naive(server, "GET", "init")).json["messages"]
+    return bool(shown[-1]["value"]["text"] == "text 5")
 
 
 @probes("bad-before-crashes")

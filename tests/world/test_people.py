@@ -65,7 +65,7 @@ async def run(
 ) -> tuple[History, Bench]:
     path = folder / "case.jsonl"
     for label in ("user", "other"):
-        uid = f"{label}-{CASE.salt}"
+        uid = f"{CASE.salt}-{label}"
         fields.setdefault("others", {})[f"/operator/{uid}/messages"] = stored
     fields["others"] |= OTHERS
     async with bench(folder / "b", *streams, paths=PERSONAL, **fields) as on:
@@ -74,7 +74,7 @@ async def run(
 
 
 def uids(records: Any, kind: type[Any]) -> list[tuple[str, str]]:
-    return [(r.who, r.uid.split("-")[0]) for r in records if isinstance(r, kind)]
+    return [(r.who, r.uid.rpartition("-")[2]) for r in records if isinstance(r, kind)]
 
 
 async def test_every_user_has_a_witness_before_anything_else(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_every_user_has_a_witness_before_anything_else(tmp_path: Path) -> 
         ("carol", "other"),
     ]
     cookies = {one.headers["cookie"] for one in on.server.asked}
-    assert cookies == {f"uid=user-{CASE.salt}", f"uid=other-{CASE.salt}"}
+    assert cookies == {f"uid={CASE.salt}-user", f"uid={CASE.salt}-other"}
     views = [record.who for record in history.records if isinstance(record, View)]
     assert len(views) == 5
     last = [r for r in history.records if isinstance(r, Invoke) and r.f is F.INIT][-2:]
@@ -110,7 +110,7 @@ async def test_support_writes_where_nobody_is_named(tmp_path: Path) -> None:
 
     history, on = await run(tmp_path, scenario)
     calls = [
-        (r.f, r.who, r.uid.split("-")[0], r.support)
+        (r.f, r.who, r.uid.rpartition("-")[2], r.support)
         for r in history.records
         if isinstance(r, Invoke) and r.f in (F.CREATE, F.UPDATE)
     ]
