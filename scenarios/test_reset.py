@@ -49,6 +49,7 @@ async def test_two_restarts_while_away(world: World) -> None:
     await world.seen(await world.write(), alice)
     async with world.away(alice):
         await world.restart(How.TERM)
+        await world.seen(await world.write(), world.witness)
         await world.restart(How.KILL)
         await world.write_many(3)
     await world.live(alice)
