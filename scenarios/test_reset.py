@@ -60,23 +60,22 @@ async def test_two_restarts_while_away(world: World) -> None:
     "reset/restart", "reset/evicted", "resume/no-needless-reset", profiles=BROADCAST
 )
 async def test_cursor_before_the_first_event(world: World) -> None:
-    """It is good while all is kept, and of no use in the next life or afterwards."""
+    """It is good while all is kept; not in the next life, nor when evicted."""
     alice = await world.client("alice", start=Start.STREAM_FIRST)
     async with world.away(alice):
-        await world.write()
-    await world.live(alice)
+        missed = await world.write()
+    await world.seen(missed, alice)
     await world.restart(How.KILL)
-    await world.live(alice)
-    async with world.away(alice):
+    bob = await world.client("bob", start=Start.STREAM_FIRST)
+    async with world.away(bob):
         await world.restart(How.KILL)
         await world.write()
-    await world.live(alice)
+    await world.seen(await world.write(), bob)
     await world.restart(How.KILL)
-    await world.live(alice)
-    async with world.away(alice):
+    carol = await world.client("carol", start=Start.STREAM_FIRST)
+    async with world.away(carol):
         await world.write_many(world.limits.event_log_limit + 1)
-    await world.live(alice)
-    await world.seen(await world.write(), alice)
+    await world.seen(await world.write(), carol)
 
 
 @judges("reset/restart", "reset/once", "converge")
