@@ -159,7 +159,8 @@ class _Fold:
             look.doubtful = bool(self.doubtful)
             hidden = [w for w in order.unplaced if w.invoke.t_s <= call.done_s]
             if call.invoke.t_s < order.since_s:
-                look.judged = not hidden
+                # The base has all that came before the witness, also what came later.
+                look.judged = not hidden and not order.early
             else:
                 look.judged = not any(w.ok and w not in self.early for w in hidden)
             looks.append(look)

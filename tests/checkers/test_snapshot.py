@@ -7,8 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.core.history import F, Invoke, Ok
-from tests.checkers.story import Edit, Story, alter, caught, drop, spared, unseen
+from harness.core.history import WITNESS, F, Invoke, LifePhase, Ok
+from tests.checkers.story import (
+    Edit,
+    Story,
+    alter,
+    caught,
+    drop,
+    failed,
+    spared,
+    unseen,
+)
 
 
 def story(count: int = 3, limit: int = 5) -> Story:
@@ -148,6 +157,26 @@ def test_window_over_a_restart_with_a_lost_acknowledgement() -> None:
         spared(it, slug)
 
 
+@pytest.mark.parametrize("when", ["before its stream", "before its snapshot"])
+def test_a_new_life_that_was_changed_before_its_witness_came(when: str) -> None:
+    it = story(8)
+    it.stop("term")
+    it.server.restart()
+    it.life(LifePhase.STARTED)
+    it.life(LifePhase.READY)
+    first = it.init("reader")["messages"][0]["id"]
+    if when == "before its stream":
+        it.delete(first)
+    it.resume(WITNESS)
+    it.open(WITNESS)
+    if when == "before its snapshot":
+        it.delete(first)
+    it.init()
+    it.create()
+    it.end()
+    assert failed(it.judged()) == []
+
+
 @pytest.mark.parametrize(("stored", "present"), [(4, False), (5, True), (6, True)])
 def test_oldest(stored: int, present: bool) -> None:
     it = story(stored)
@@ -175,6 +204,15 @@ def test_oldest_counts_what_is_stored_not_what_is_shown() -> None:
     spared(it, "init/oldest")
     absent = answers(F.INIT, lambda b: {k: b[k] for k in b if k != "oldest"})
     caught(it, "init/oldest", absent)
+
+
+def test_oldest_of_an_empty_window_is_anybodys_guess() -> None:
+    it = story(12)
+    for message_id in range(8, 13):
+        it.delete(message_id)
+    assert it.init("reader")["messages"] == []
+    it.end()
+    spared(it, "init/oldest")
 
 
 @pytest.mark.parametrize("extra", [{"rowid": 7}, {"_id": "5f"}])
