@@ -14,7 +14,7 @@ from harness.case import Arm, Case, run_case
 from harness.checkers import judge
 from harness.core.codec import load
 from harness.core.errors import NotApplicable
-from harness.core.history import Lag
+from harness.core.history import End, History, Lag
 from harness.core.verdict import Verdict
 from harness.options import Mutant, Settings
 from harness.turn import turn
@@ -88,7 +88,7 @@ class Session:
         return msgspec.structs.replace(result, tries=tries)
 
     def _run_and_judge(self, asked: Asked) -> tuple[CaseResult, float]:
-        """Gives the result and by how much the harness was late at worst, in s."""
+        """Gives the result, and `late_s` of its history."""
         began = time.monotonic()
         file = f"{_file_name(asked.name)}.jsonl"
         path = self._settings.out / HISTORIES / file
@@ -115,8 +115,7 @@ class Session:
             profile=asked.profile,
         )
         self._note_caught(asked, result)
-        lags = (one.lag_s for one in history.records if isinstance(one, Lag))
-        return result, max(lags, default=0.0)
+        return result, late_s(history)
 
     def close(self) -> None:
         """End what the arm still runs."""
@@ -166,6 +165,17 @@ class Session:
 def _file_name(name: str) -> str:
     """A scenario's name as a file's: letters, digits, dots, dashes."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name.removesuffix(".py")).strip("-")
+
+
+def late_s(history: History) -> float:
+    """By how many seconds the harness was late at worst, in a case that it brought to
+    its end; one that it broke off, or down in, tells nothing by that.
+    """
+    end = history.records[-1] if history.records else None
+    if not (isinstance(end, End) and end.complete):
+        return 0.0
+    lags = (one.lag_s for one in history.records if isinstance(one, Lag))
+    return max(lags, default=0.0)
 
 
 def failed_of(result: CaseResult) -> list[str]:

@@ -43,6 +43,19 @@ def test_passed_requirements_are_condensed_unless_verbose() -> None:
     assert "conforms: 1 case: 1 passed; 12.5 s" in out.getvalue()
 
 
+def test_what_was_tried_again_is_told() -> None:
+    case = sample.case("test_a", sample.held("event/no-loss"))
+    again = msgspec.structs.replace(case, tries=2, duration_s=3.21)
+    assert (case.took, again.took) == ("1.2 s", "3.2 s, try 2")
+    console, out = piped()
+    closing(sample.run(again), console)
+    said = "tried again (1): the harness was late, which proved nothing"
+    assert said in " ".join(out.getvalue().split())
+    console, out = piped()
+    closing(sample.run(case), console)
+    assert "tried again" not in out.getvalue()
+
+
 def test_a_flood_of_findings_is_counted() -> None:
     findings = [sample.broken("event/no-loss", sentence=f"lost {n}") for n in range(9)]
     console, out = piped()

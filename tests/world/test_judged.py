@@ -8,11 +8,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.case import CASE_S, NIGHTLY_CASE_S
+from harness.commands.engine import NIGHTLY, Listener, engine, option
+from harness.core.history import End
 from harness.core.target import Target
-from harness.judged import LATE_S, LOCK, TRIES, Asked, Session
+from harness.judged import LATE_S, LOCK, TRIES, Asked, Session, late_s
 from harness.options import Settings
+from harness.plugin import _request
 from harness.turn import turn
 from reports.result import CaseResult, Outcome
+from tests.checkers.story import Story, change
 from tests.world.test_case import target
 
 Told = tuple[Outcome, float]
@@ -89,3 +94,44 @@ def test_who_wants_to_be_alone_waits_and_is_waited_for(tmp_path: Path) -> None:
     running.join(10)
     assert not running.is_alive()
     assert next(session.told, None) is None
+
+
+def test_nobody_has_a_turn_beside_who_is_alone(tmp_path: Path) -> None:
+    session = Scripted(tmp_path, [(PASSED, 0.0)])
+    with turn(tmp_path / LOCK, alone=True):
+        running = threading.Thread(target=session.run, args=(ASKED,))
+        running.start()
+        running.join(0.2)
+        assert running.is_alive()
+    running.join(10)
+    assert next(session.told, None) is None
+
+
+def test_how_late_the_harness_was_counts_in_whole_cases_only() -> None:
+    it = Story()
+    it.begin()
+    it.lag(0.3)
+    it.lag(0.1)
+    assert late_s(it.history()) == 0.0
+    assert late_s(it.end().history()) == 0.3
+    broken = change(
+        End, lambda _: True, complete=False, reason="the harness broke down"
+    )
+    assert late_s(it.history(broken)) == 0.0
+
+
+def test_what_is_nightly_has_more_time_and_crowds_are_alone() -> None:
+    names = ("herd_of_500", "quiet_minute_behind_nginx", "first_frame_and_headers")
+    arguments = ["--collect-only", NIGHTLY, option("profile", "broadcast")]
+    listener = Listener()
+    engine(listener, arguments, keyword=" or ".join(names), jobs=1, apart=False)
+    herd, minute, first = (
+        next(item for item in listener.collected if name in item.name) for name in names
+    )
+    assert [_request(one).alone for one in (herd, minute, first)] == [True, 0, 0]
+    bounds = [_request(one).within_s for one in (herd, minute, first)]
+    assert bounds == [NIGHTLY_CASE_S, NIGHTLY_CASE_S, CASE_S]
+    for item in listener.collected:
+        marker = item.get_closest_marker("timeout")
+        assert marker is not None
+        assert marker.args == (0,)
