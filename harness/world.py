@@ -338,11 +338,21 @@ class World:
         content: bytes = b"",
         headers: Mapping[str, str] | None = None,
         marker: str = "",
+        unsized: bool = False,
     ) -> None:
-        """Send what the server must refuse; `marker` may never be stored or sent."""
+        """Send what the server must refuse; `marker` may never be stored or sent.
+
+        The length of an `unsized` body is not told beforehand.
+        """
         calls = await self._people.calls("vandal", USER)
         await calls.bad_input(
-            label, method, path, content=content, headers=headers, marker=marker
+            label,
+            method,
+            path,
+            content=content,
+            headers=headers,
+            marker=marker,
+            unsized=unsized,
         )
 
     async def without_uid(

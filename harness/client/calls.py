@@ -1,7 +1,7 @@
 """The chat's HTTP calls, each an operation in the history."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -33,6 +33,11 @@ KEPT_OF_TRUNCATED = 64 << 10
 _STREAM = "text/event-stream"
 
 Completion = Ok | Fail | Info
+
+
+async def chunked(content: bytes) -> AsyncIterator[bytes]:
+    """A body whose length is not told beforehand: it is sent chunked."""
+    yield content
 
 
 def cookie_of(uid: str) -> str:
@@ -155,13 +160,18 @@ class Calls:
         content: bytes = b"",
         headers: Mapping[str, str] | None = None,
         marker: str = "",
+        unsized: bool = False,
     ) -> Completion:
-        """Send what must be refused; `marker` may never be stored or sent."""
+        """Send what must be refused; `marker` may never be stored or sent.
+
+        The length of an `unsized` body is not told beforehand.
+        """
         return await self._call(
             F.BAD_INPUT,
             method,
             path,
             content=content,
+            unsized=unsized,
             headers=self._cookie | dict(headers or {}),
             about=label,
             text=marker,
@@ -207,6 +217,7 @@ class Calls:
         content: bytes = b"",
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        unsized: bool = False,
         **about: Any,
     ) -> Completion:
         sent = dict(headers or {})
@@ -230,7 +241,7 @@ class Calls:
                 method,
                 url_of(path),
                 params=query,
-                content=content,
+                content=chunked(content) if unsized else content,
                 headers=[
                     (name.encode(), value.encode()) for name, value in sent.items()
                 ],

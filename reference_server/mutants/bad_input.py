@@ -114,3 +114,17 @@ def half_a_token_taken(parts: Components) -> Components:
                 super().check_token(request)
 
     return replace(parts, personal_calls=Prefix)
+
+
+@mutant("unsized-unlimited", "write/bad-input")
+def unsized_unlimited(parts: Components) -> Components:
+    """Only a length that is told is held against the limit: a chunked body has none."""
+
+    class Trusting(SharedCalls):
+        async def create(self, request: Request) -> ASGIApp:
+            told = "content-length" in request.headers
+            body = await read_body(request, self.max_body_bytes if told else NO_LIMIT)
+            item = await self.chat.create(validation.parse_draft(body))
+            return answer(item.wire(), 201)
+
+    return replace(parts, shared_calls=Trusting)

@@ -159,3 +159,20 @@ def before_by_count(parts: Components) -> Components:
             return replace(page, messages=kept)
 
     return replace(parts, personal_store=Counting)
+
+
+@mutant("history-with-ids-of-changed", "history/not-interactive")
+def history_with_ids_of_changed(parts: Components) -> Components:
+    """The messages of a history page that were changed carry ids."""
+
+    class Numbered(SharedCalls):
+        async def history(self, request: Request) -> ASGIApp:
+            query = request.query_params.get("loadFrom")
+            page = await self.chat.page(validation.parse_load_from(query))
+            messages: list[Json] = [{"value": value.wire()} for value in page]
+            for number, message in enumerate(messages, start=1):
+                if "updatedAt" in message["value"]:
+                    message["id"] = number
+            return answer({"messages": messages})
+
+    return replace(parts, shared_calls=Numbered)

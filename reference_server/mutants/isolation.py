@@ -260,3 +260,16 @@ def uid_like(parts: Components) -> Components:
             return select(self.messages.table).where(like)
 
     return replace(parts, personal_store=Like)
+
+
+@mutant("uid-prefix-published", "private/isolation", "log")
+def uid_prefix_published(parts: Components) -> Components:
+    """Events of a uid reach those, too, whose uid it begins with."""
+
+    class Prefix(Channels):
+        def publish(self, uid: str, entry: Entry) -> None:
+            for other, channel in list(self.by_uid.items()):
+                if uid.startswith(other):
+                    channel.publish(entry)
+
+    return replace(parts, channels=Prefix)

@@ -107,18 +107,16 @@ def delete_checked_too_early(parts: Components) -> Components:
 def deleted_still_changed(parts: Components) -> Components:
     """A deleted message is only marked so: it can be changed, with an event."""
 
-    class Soft(PersonalChat):
-        graves: dict[tuple[str, int], Message]
+    graves: dict[tuple[str, int], Message] = {}
 
+    class Soft(PersonalChat):
         async def owned(self, uid: str, message_id: int) -> Message:
-            graves = self.__dict__.setdefault("graves", {})
             try:
                 graves[uid, message_id] = await super().owned(uid, message_id)
             except Refused:
                 if (uid, message_id) not in graves:
                     raise
-            found: Message = graves[uid, message_id]
-            return found
+            return graves[uid, message_id]
 
     return replace(parts, personal_chat=Soft)
 

@@ -196,11 +196,10 @@ def resume_renews_record(parts: Components) -> Components:
 def event_as_old_as_its_message(parts: Components) -> Components:
     """The sweep goes by the age of messages: changes of old ones are pruned at once."""
 
-    class ByMessage(Private):
-        made_ms: dict[tuple[str, int], int]
+    made_ms: dict[tuple[str, int], int] = {}
 
+    class ByMessage(Private):
         def announce(self, uid: str, kind: Kind, data: Json) -> None:
-            made_ms = self.__dict__.setdefault("made_ms", {})
             at_ms = made_ms.setdefault((uid, data["id"]), self.now_ms())
             super().announce(uid, kind, data)
             self.records[uid].times_ms[-1] = at_ms

@@ -37,6 +37,19 @@ def evicted_off_by_one(parts: Components) -> Components:
     return replace(parts, decide=decide)
 
 
+@mutant("evicted-off-by-one-later", "reset/evicted")
+def evicted_off_by_one_later(parts: Components) -> Components:
+    """The same, once the log has gone round twice."""
+    off_by_one = evicted_off_by_one(parts).decide
+
+    def decide(text: str | None, /, *, epoch: str, head: int, oldest: int) -> Decision:
+        kept = head - oldest + 1
+        chosen = off_by_one if head > 3 * kept else parts.decide
+        return chosen(text, epoch=epoch, head=head, oldest=oldest)
+
+    return replace(parts, decide=decide)
+
+
 @mutant("foreign-goes-live", "reset/restart")
 def foreign_goes_live(parts: Components) -> Components:
     """A cursor of an earlier life goes live without a word."""

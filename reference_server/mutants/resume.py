@@ -191,3 +191,15 @@ def updates_go_with_a_delete(parts: Components) -> Components:
             )
 
     return replace(parts, event_log=Compact)
+
+
+@mutant("oldest-own-event-skips-next", "resume/within-log")
+def oldest_own_event_skips_next(parts: Components) -> Components:
+    """Where the cursor's own event is the oldest kept, the next one is skipped."""
+
+    class Skipping(EventLog):
+        def after(self, seq: int) -> tuple[Entry, ...]:
+            full = len(self.entries) == self.entries.maxlen
+            return super().after(seq)[full and seq == self.oldest :]
+
+    return replace(parts, event_log=Skipping)

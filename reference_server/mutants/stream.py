@@ -235,3 +235,22 @@ def no_keepalive_over_http10(parts: Components) -> Components:
             await super().live(emit_some)
 
     return replace(parts, stream=Bare)
+
+
+@mutant("no-keepalive-after-replay", "stream/keepalive")
+def no_keepalive_after_replay(parts: Components) -> Components:
+    """A stream that began with a replay has no keep-alive before its first event."""
+
+    class Quiet(EventStream):
+        async def live(self, emit: Emit) -> None:
+            quiet = bool(self.opening.replay)
+
+            async def emit_some(frame: bytes) -> None:
+                nonlocal quiet
+                quiet = quiet and frame is self.keepalive
+                if not quiet:
+                    await emit(frame)
+
+            await super().live(emit_some)
+
+    return replace(parts, stream=Quiet)
