@@ -156,10 +156,19 @@ class VirtualClient:
     async def _run(self) -> None:
         while not self.gave_up:
             after = await self._life_of_a_source()
+            in_vain = after is not _After.RESET or self._reset_without_cursor()
             if after is _After.RESET:
                 self._start_anew()
-            else:
+            if in_vain:
                 await self._wait_retry()
+
+    def _reset_without_cursor(self) -> bool:
+        """Whether the attempt claimed nothing: one more at once would be a storm."""
+        return (
+            self.attempt is not None
+            and self.attempt.header is None
+            and self.attempt.query is None
+        )
 
     def _start_anew(self) -> None:
         """Protocol section 6: on reset clear everything, open a new stream."""

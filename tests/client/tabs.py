@@ -26,6 +26,7 @@ from tests.client.scripted import (
 )
 
 RETRY_MS = 5
+TIME_LIMITS_S = 60  # what sleeps longer limits a request, and is no wait of a tab
 STREAM, SNAPSHOT = Start.STREAM_FIRST, Start.SNAPSHOT_FIRST
 
 Tab = type[VirtualClient]
@@ -218,6 +219,25 @@ async def a_reset_clears_and_starts_anew(kind: Tab, folder: Path) -> None:
         await on.until(lambda: any(wire.hung_up for wire in on.server.wires))
 
 
+async def a_reset_without_a_cursor_is_waited_after(kind: Tab, folder: Path) -> None:
+    """A server that resets every fresh stream is not stormed."""
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def spy(delay: float, result: Any = None) -> Any:
+        if delay < TIME_LIMITS_S:
+            slept.append(delay)
+        return await sleep(0, result)
+
+    streams = (frames(PING, "event: reset\ndata: {}\n\n"),) * 3
+    async with bench(folder, *streams) as on:
+        with mock.patch("harness.client.client.asyncio.sleep", spy):
+            async with Open(on, kind, retry_ms=1_000) as tab:
+                await on.until(lambda: tab.resets == 3)
+    assert len(slept) >= 2
+    assert all(0.5 <= delay <= 1.5 for delay in slept)
+
+
 async def stream_first_buffers(kind: Tab, folder: Path) -> None:
     asked, go = asyncio.Event(), asyncio.Event()
 
@@ -302,6 +322,7 @@ STORIES: dict[str, Story] = {
         the_query_stays_and_the_header_grows,
         a_dead_source_is_made_anew,
         a_reset_clears_and_starts_anew,
+        a_reset_without_a_cursor_is_waited_after,
         stream_first_buffers,
         snapshot_first_without_a_cursor_falls_back,
         without_cursors_each_error_clears_once,

@@ -114,6 +114,11 @@ class ForgetsToClear(VirtualClient):
         self.cursor = cursor
 
 
+class StormsAfterResets(VirtualClient):
+    def _reset_without_cursor(self) -> bool:
+        return False
+
+
 class AppliesBeforeTheSnapshot(VirtualClient):
     def _on_event(self, event: Any) -> None:
         self._apply(event)
@@ -161,6 +166,7 @@ class ComesBackWithACursor(VirtualClient):
         (ForgetsTheQuery, "the_query_stays_and_the_header_grows"),
         (KeepsTheHeaderOfADeadSource, "a_dead_source_is_made_anew"),
         (ForgetsToClear, "a_reset_clears_and_starts_anew"),
+        (StormsAfterResets, "a_reset_without_a_cursor_is_waited_after"),
         (AppliesBeforeTheSnapshot, "stream_first_buffers"),
         (TakesTheSnapshotBeforeThePing, "stream_first_buffers"),
         (ClearsAtEveryError, "without_cursors_each_error_clears_once"),
