@@ -60,10 +60,11 @@ class Waiter:
         """
         now = self._recorder.now
         began = now() if since_s is None else since_s
-        due = began + seconds
-        while now() < due:
-            await asyncio.sleep(due - now())
+        while True:
             due = began + seconds + min(self._doubt_s(began), seconds)
+            if now() >= due:
+                return
+            await asyncio.sleep(due - now())
 
     def _doubt_s(self, since_s: float) -> float:
         """Twice each lag, for what is timed may have begun before, and the worst."""

@@ -70,9 +70,9 @@ async def test_changes_of_changed_messages(world: World) -> None:
 async def test_changes_of_one_message_at_once(world: World) -> None:
     """Deleted twice, changed and deleted: what comes second finds nothing."""
     alice = await world.client("alice")
-    for _ in range(3):
+    for _ in range(8):
         one = (await world.write()).id
-        changes = world.delete(one), world.update(one), world.delete(one)
+        changes = world.delete(one), world.delete(one), world.update(one)
         await asyncio.gather(*changes)
         await world.delete(one)
         await world.update(one)

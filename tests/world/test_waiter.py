@@ -151,3 +151,11 @@ async def test_outlasting_is_counted_from_where_one_says(recorder: Recorder) -> 
     began = recorder.now()
     await Waiter(recorder, lambda: False).outlasts(0.3, since_s=began - 0.2)
     assert 0.1 <= recorder.now() - began < 0.3
+
+
+async def test_who_is_late_already_is_doubted_all_the_same(recorder: Recorder) -> None:
+    waiter = Waiter(recorder, lambda: False)
+    waiter._lags = [recorder.add(Lag, lag_s=0.1)]
+    began = recorder.now()
+    await waiter.outlasts(0.3, since_s=began - 0.35)
+    assert recorder.now() - began >= 0.24
