@@ -20,7 +20,7 @@ PARTS = (RUNNING, JUDGING, EDGES, DRAWING)
 BORDERS: list[Border] = [
     (SimArm, "run", call, RUNNING),
     (trial, "load", call, JUDGING),
-    (trial, "Case", call, JUDGING),
+    (trial, "channels_of", call, JUDGING),
     (trial, "judge", call, JUDGING),
     (trial, "edges_of", call, EDGES),
     (trial, "reached_in", call, EDGES),

@@ -14,6 +14,7 @@ from benchmarks.measure import Figure, Row
 from harness.chaos.edges import EDGES
 from harness.chaos.tally import Tally
 from harness.chaos.worker import Caught, Ended, Errand, Tried, Worker
+from harness.core.profile import Profile
 from harness.core.target import load_target
 from harness.options import find_target
 
@@ -50,7 +51,7 @@ def hunted(seed: int, runs: int) -> Tally:
     with tempfile.TemporaryDirectory(prefix="unbroken-bench-") as out:
         errand = Errand(
             target=load_target(find_target("reference")),
-            profile="broadcast",
+            profiles=(Profile.BROADCAST,),
             arm="sim",
             mutant="",
             seed=seed,

@@ -150,7 +150,7 @@ def mutants(**options: Any) -> None:
     type=Duration(),
     help="Stop after so long: 60s, 10m, 1h.  [default, without --runs: 60s]",
 )
-@click.option("--profile", help="Profile; only broadcast is drawn for so far.")
+@click.option("--profile", help="Profile; default: all of the target's.")
 @click.option("--arm", type=click.Choice(ARMS), default="sim", show_default=True)
 @click.option("--app", metavar="MODULE:NAME", help="As for `run`.")
 @click.option("--mutant", default="", help="Hunt this deliberate bug of the target.")

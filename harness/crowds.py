@@ -5,7 +5,8 @@ import asyncio
 from harness.arm import Bare
 from harness.client.client import Start
 from harness.core.fault import Close
-from harness.people import USER, People
+from harness.core.profile import USER
+from harness.people import People
 from harness.reach import Reach
 from harness.sent import Sent
 from harness.swarm import Crowd, Swarm

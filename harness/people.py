@@ -8,14 +8,11 @@ from harness.client.calls import Calls
 from harness.client.client import Start, VirtualClient
 from harness.core.fault import Close
 from harness.core.history import WITNESS, Message, witness_of
-from harness.core.profile import PERSONAL, WINDOWED, Profile
+from harness.core.profile import PERSONAL, USER, WINDOWED, Profile
 from harness.core.recorder import Recorder
 from harness.core.target import Profiled
 from harness.middlebox import Middlebox
 from harness.reach import Reach
-
-USER = "user"
-"""The uid of whoever is not said to have another, in a personal profile."""
 
 Live = Callable[[VirtualClient], Awaitable[None]]
 

@@ -24,7 +24,7 @@ from harness.core.fault import Aim, Close, Fault, cut, refuse
 from harness.core.history import View
 from harness.core.limits import Load
 from harness.core.nginx import Nginx
-from harness.core.profile import CHANGING, PERSONAL, WINDOWED, Profile
+from harness.core.profile import CHANGING, PERSONAL, USER, WINDOWED, Profile
 from harness.core.recorder import Recorder
 from harness.core.target import Capability, Limits, Profiled, Tolerances
 from harness.crowds import Crowds
@@ -32,7 +32,7 @@ from harness.meter import Meter
 from harness.middlebox import Middlebox, Middleboxes
 from harness.nemesis import Nemesis
 from harness.pace import Pace
-from harness.people import USER, People
+from harness.people import People
 from harness.reach import Reach
 from harness.sent import Sent, written
 from harness.storage import StorageFaults
@@ -123,7 +123,11 @@ class World:
     @property
     def witness(self) -> VirtualClient:
         """The client without faults, whose stream gives the commit order."""
-        return self._people.witnesses[self.uid()]
+        return self.witness_of(USER)
+
+    def witness_of(self, label: str) -> VirtualClient:
+        """The witness of a user's own channel, where each has one."""
+        return self._people.witnesses[self.uid(label)]
 
     def uid(self, label: str = USER) -> str:
         """The cookie of a user, another in each case; "" where there are no users."""

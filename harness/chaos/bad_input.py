@@ -5,6 +5,9 @@ from typing import Any
 
 import msgspec
 
+from harness.chaos.profiles import WITHOUT
+from harness.core.errors import NotApplicable
+from harness.core.profile import WINDOWED, Profile
 from harness.core.steps import BadKind
 from harness.core.target import Limits, Paths
 
@@ -25,14 +28,25 @@ class BadRequest:
 
 
 def bad_request(
-    kind: BadKind, *, paths: Paths, limits: Limits, message_id: object, marker: str
+    kind: BadKind,
+    *,
+    profile: Profile,
+    paths: Paths,
+    limits: Limits,
+    message_id: object,
+    marker: str,
 ) -> BadRequest:
-    """The request of a kind; `message_id` is of a message that a patch could hit."""
+    """The request of a kind; `message_id` is of a message that a patch could hit.
+
+    Raises `NotApplicable` for what is not wrong in this profile.
+    """
+    if kind in WITHOUT[profile].bad:
+        raise NotApplicable(f"{kind!s} is no bad input of profile {profile!s}")
     body = _bodies(limits.max_body_bytes).get(kind)
     if body is not None:
         content = body.replace(b"MARK", marker.encode())
         return BadRequest(kind, "POST", paths.messages, content, _JSON, marker)
-    method, path, content = _others(paths, message_id)[kind]
+    method, path, content = _others(profile, paths, message_id)[kind]
     content = content.replace(b"MARK", marker.encode())
     return BadRequest(kind, method, path, content, _JSON, marker)
 
@@ -64,12 +78,15 @@ def _bodies(most_bytes: int) -> dict[BadKind, bytes]:
     }
 
 
-def _others(paths: Paths, message_id: object) -> dict[BadKind, tuple[str, str, bytes]]:
+def _others(
+    profile: Profile, paths: Paths, message_id: object
+) -> dict[BadKind, tuple[str, str, bytes]]:
     message = paths.message.replace("{id}", str(message_id))
+    since = "loadFrom" if profile in WINDOWED else "before"
     return {
         BadKind.BAD_PATCH: ("PATCH", message, b'{"text": 5, "was": "MARK"}'),
         BadKind.EMPTY_PATCH: ("PATCH", message, b"{}"),
-        BadKind.BAD_PAGE: ("GET", f"{paths.history}?loadFrom=yesterday", b""),
+        BadKind.BAD_PAGE: ("GET", f"{paths.history}?{since}=yesterday", b""),
         BadKind.NO_PAGE: ("GET", paths.history, b""),
         BadKind.NO_PING_ID: ("POST", paths.ping, b""),
     }

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from harness.client.client import Start, VirtualClient
 from harness.core.fault import Close, FaultKind
+from harness.core.profile import USER
 from harness.core.steps import Begins, Tab
 from harness.world import World
 
@@ -64,7 +65,11 @@ class Cast:
         self._tabs[tab.name] = tab
         self._held[tab.name] = []
         await self._world.client(
-            tab.name, start=_START[tab.begins], pings=tab.pings, close=tab.close
+            tab.name,
+            uid=tab.user,
+            start=_START[tab.begins],
+            pings=tab.pings,
+            close=tab.close,
         )
 
     def find(self, name: str) -> VirtualClient | None:
@@ -74,6 +79,11 @@ class Cast:
     def close_of(self, client: VirtualClient) -> Close:
         """How this client's cuts show."""
         return self._tabs[client.name].close
+
+    def users(self, clients: Sequence[VirtualClient]) -> list[str]:
+        """Whose tabs these are, each once; the usual user's when there are none."""
+        users = [self._tabs[client.name].user for client in clients]
+        return list(dict.fromkeys(users)) or [USER]
 
     def by_close(
         self, clients: Sequence[VirtualClient]
@@ -172,4 +182,5 @@ class Cast:
 
 def _clash(fault: FaultKind, held: FaultKind) -> bool:
     """Whether a fault would show no effect, or too late, on who is held by another."""
-    return held in DEAF or (fault in SLOW and held in SLOW)
+    refused = fault is FaultKind.LOST_ACK and held is FaultKind.REFUSE
+    return refused or held in DEAF or (fault in SLOW and held in SLOW)

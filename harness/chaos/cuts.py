@@ -34,17 +34,21 @@ async def cut_all(
         fault = cut(*group, close=close, after_bytes=after_bytes)
         async with player.world.during(fault):
             if after_bytes:
-                await _pump(player, [one.attempt for one in group], after_bytes)
+                attempts = [client.attempt for client in group]
+                await _pump(player, group, attempts, after_bytes)
         player.cast.note_closed()
 
 
 async def _pump(
-    player: "Player", attempts: Sequence[Ends | None], wire_bytes: int
+    player: "Player",
+    clients: Sequence[VirtualClient],
+    attempts: Sequence[Ends | None],
+    wire_bytes: int,
 ) -> None:
     for _ in range(wire_bytes // FRAME_BYTES + 2):
         if all(one is None or one.kind is not None for one in attempts):
             return
-        await player.write()
+        await player.tell(clients)
 
 
 def _answered(attempt: Ends | None) -> bool:
@@ -83,7 +87,7 @@ async def cut_next(player: "Player", step: CutNext) -> None:
     hangs = step.hangs and not player.bursts
     for client in await player.cast.ready([step.who]):
         if hangs:
-            await player.shown(await player.write(), client)
+            await player.shown(await player.tell([client]), [client])
         close = player.cast.close_of(client)
         fault = cut(client, close=close, after_bytes=step.after_bytes, when=When.NEXT)
         async with player.world.during(fault):
@@ -100,11 +104,11 @@ async def _cut_again(
         await world.inject(cut(client, close=player.cast.close_of(client)))
     for _ in range(step.missed):
         if client.attempt is before:
-            await player.write()
+            await player.tell([client])
     await world.until(lambda: client.attempt is not before, f"{client.name} comes back")
     after = client.attempt
     await world.until(lambda: _answered(after), f"{client.name} is answered")
-    await _pump(player, [after], step.after_bytes)
+    await _pump(player, [client], [after], step.after_bytes)
     await world.until(
         lambda: after is None or after.kind is not None, f"{client.name} is cut again"
     )

@@ -5,7 +5,7 @@ that hypothesis shrinks towards few steps, small numbers and no faults. A step m
 speak of anybody in the case; the player makes sense of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,8 +13,9 @@ import msgspec
 from hypothesis import strategies as st
 
 from harness.chaos import weights
+from harness.chaos.profiles import WITHOUT, without
 from harness.core.fault import Aim, Close, FaultKind
-from harness.core.profile import Profile
+from harness.core.profile import PERSONAL, USER, Profile
 from harness.core.schedule import CaseLimits, Schedule
 from harness.core.steps import (
     Away,
@@ -54,6 +55,7 @@ _BLOCKS = ("burst", "away", "during", "slow-replay")
 class _Scene(NamedTuple):
     """What a step is drawn for: the tabs there at first, the limits, how deep."""
 
+    profile: Profile
     tabs: int
     message_limit: int
     log_limit: int
@@ -79,6 +81,7 @@ _CLOSES = st.sampled_from(Close)
 _BEGINS = st.sampled_from(Begins)
 _PLACES = st.sampled_from(Place)
 _VARIANTS = st.integers(0, 11)
+_USERS, _RETENTIONS = _one_of(weights.USERS), _one_of(weights.RETENTIONS_MS)
 _SEEDS = st.integers(0, 2**32 - 1)
 _LIMITS = _one_of(weights.LIMITS)
 _TABS = _one_of(weights.TABS)
@@ -94,13 +97,8 @@ _REPLAY_LINE = _one_of(weights.REPLAY_KILOBYTES)
 _REPLAY_WAITS = _one_of(weights.REPLAY_WAITS_MS)
 _HOWS: st.SearchStrategy[Any] = st.sampled_from(("term", "kill", "kill"))
 _AIMS: st.SearchStrategy[Aim] = weighted(weights.AIMS)
-_CURSORS: st.SearchStrategy[CursorKind] = weighted(weights.CURSORS)
-_BAD: st.SearchStrategy[BadKind] = weighted(weights.BAD_INPUTS)
 _AMOUNTS = {kind: _one_of(values) for kind, values in weights.AMOUNTS.items()}
 
-
-DRAWN = Profile.BROADCAST
-"""The profile that schedules are drawn for: steps, limits and edges are its."""
 
 NEVER_DRAWN = (
     *("init/from-cache", "write/before-broadcast"),  # faults of the storage
@@ -113,31 +111,38 @@ NEVER_DRAWN = (
 def schedules(
     *,
     target: str = "reference",
-    profile: str = "broadcast",
+    profiles: Sequence[str] = (Profile.BROADCAST,),
     mutant: str = "",
     capabilities: frozenset[Capability] = EVERYTHING,
 ) -> st.SearchStrategy[Schedule]:
-    """Whole cases for a target; nothing in them asks for more than it declares."""
-    return _schedule(target, profile, mutant, capabilities)
+    """Whole cases for a target; nothing in them asks for more than it declares.
+
+    Each is of one of the profiles, the first of which counts as the simplest.
+    """
+    return _schedule(target, tuple(map(Profile, profiles)), mutant, capabilities)
 
 
 @st.composite
 def _schedule(
     draw: st.DrawFn,
     target: str,
-    profile: str,
+    profiles: tuple[Profile, ...],
     mutant: str,
     capabilities: frozenset[Capability],
 ) -> Schedule:
-    tabs = draw(_TABS)
+    profile, tabs = draw(_one_of(profiles)), draw(_TABS)
     message_limit, log_limit = draw(_LIMITS), draw(_LIMITS)
-    scene = _Scene(tabs, message_limit, log_limit, capabilities, weights.DEPTH)
+    scene = _Scene(profile, tabs, message_limit, log_limit, capabilities, weights.DEPTH)
     return Schedule(
         target=target,
         profile=profile,
         mutant=mutant,
-        limits=CaseLimits(message_limit=message_limit, event_log_limit=log_limit),
-        clients=tuple(_tab(draw, name) for name in NAMES[:tabs]),
+        limits=CaseLimits(
+            message_limit=message_limit,
+            event_log_limit=log_limit,
+            retention_ms=draw(_RETENTIONS) if profile is Profile.PRIVATE else None,
+        ),
+        clients=tuple(_tab(draw, scene, name) for name in NAMES[:tabs]),
         steps=_opened_once(_top(draw, scene), []),
         seed=draw(_SEEDS),
     )
@@ -149,13 +154,18 @@ def _top(draw: st.DrawFn, scene: _Scene) -> tuple[Step, ...]:
     return tuple(step for run in runs for step in run)
 
 
-def _tab(draw: st.DrawFn, name: str) -> Tab:
+def _tab(draw: st.DrawFn, scene: _Scene, name: str) -> Tab:
     return Tab(
         name=name,
         begins=draw(_BEGINS),
         close=draw(_CLOSES),
         pings=draw(_SILENT) != weights.SILENT - 1,
+        user=_user(draw, scene),
     )
+
+
+def _user(draw: st.DrawFn, scene: _Scene) -> str:
+    return draw(_USERS) if scene.profile in PERSONAL else USER
 
 
 def _opened_once(steps: tuple[Step, ...], seen: list[str]) -> tuple[Step, ...]:
@@ -186,14 +196,14 @@ def _step(scene: _Scene) -> st.SearchStrategy[Step]:
 
 def _kinds(scene: _Scene, table: Mapping[str, int]) -> dict[str, int]:
     """The steps that there can be here: blocks only so deep."""
-    out = set[str]()
+    out = set(WITHOUT[scene.profile].steps)
     if scene.depth == 0:
         out.update(_BLOCKS)
     if Capability.RESTART not in scene.capabilities:
         out.add("restart")
     if Capability.FREEZE not in scene.capabilities:
         out.add("pause")
-    return {kind: n for kind, n in table.items() if kind not in out}
+    return without(table, out)
 
 
 @st.composite
@@ -279,8 +289,7 @@ def _restart(draw: st.DrawFn, scene: _Scene) -> Step:
 
 @lru_cache(maxsize=8)
 def _in_bursts(restarts: bool) -> st.SearchStrategy[str]:
-    table = weights.IN_BURSTS
-    return weighted({k: n for k, n in table.items() if restarts or k != "restart"})
+    return weighted(without(weights.IN_BURSTS, () if restarts else ("restart",)))
 
 
 def _burst(draw: st.DrawFn, scene: _Scene) -> Step:
@@ -299,10 +308,9 @@ def _away(draw: st.DrawFn, scene: _Scene) -> Step:
 
 @lru_cache(maxsize=8)
 def _faults(restarts: bool) -> st.SearchStrategy[FaultKind]:
-    table = dict(weights.FAULTS)
-    if not restarts:
-        del table[FaultKind.SLOW_CLOSE]
-    return weighted(table)
+    return weighted(
+        without(weights.FAULTS, () if restarts else (FaultKind.SLOW_CLOSE,))
+    )
 
 
 def _during(draw: st.DrawFn, scene: _Scene) -> Step:
@@ -330,15 +338,25 @@ def _slow_replay(draw: st.DrawFn, scene: _Scene) -> Step:
     )
 
 
+@lru_cache(maxsize=4)
+def _cursors(profile: Profile) -> st.SearchStrategy[CursorKind]:
+    return weighted(without(weights.CURSORS, WITHOUT[profile].cursors))
+
+
 def _probe(draw: st.DrawFn, scene: _Scene) -> Step:
-    del scene
-    cursor, place = draw(_CURSORS), draw(_PLACES)
-    return Probe(cursor=cursor, place=place, variant=draw(_VARIANTS))
+    cursor, place = draw(_cursors(scene.profile)), draw(_PLACES)
+    variant, user = draw(_VARIANTS), _user(draw, scene)
+    return Probe(cursor=cursor, place=place, variant=variant, user=user)
+
+
+@lru_cache(maxsize=4)
+def _bad_kinds(profile: Profile) -> st.SearchStrategy[BadKind]:
+    return weighted(without(weights.BAD_INPUTS, WITHOUT[profile].bad))
 
 
 def _open(draw: st.DrawFn, scene: _Scene) -> Step:
     name = NAMES[scene.tabs + draw(_BOOLEANS)]
-    return Open(tab=_tab(draw, name))
+    return Open(tab=_tab(draw, scene, name))
 
 
 _DRAWS: dict[str, Callable[[st.DrawFn, _Scene], Step]] = {
@@ -353,7 +371,7 @@ _DRAWS: dict[str, Callable[[st.DrawFn, _Scene], Step]] = {
     "page-back": lambda draw, scene: PageBack(),  # noqa: ARG005  # a row of the table
     "snapshot": lambda draw, scene: LoadSnapshot(),  # noqa: ARG005  # as above
     "probe": _probe,
-    "bad-input": lambda draw, scene: Bad(kind=draw(_BAD)),  # noqa: ARG005  # as above
+    "bad-input": lambda draw, scene: Bad(kind=draw(_bad_kinds(scene.profile))),
     "ping": lambda draw, scene: Ping(closed=draw(_BOOLEANS)),  # noqa: ARG005  # as above
     "wait": lambda draw, scene: Wait(ms=draw(_WAITS)),  # noqa: ARG005  # as above
     "pause": lambda draw, scene: Pause(ms=draw(_PAUSES)),  # noqa: ARG005  # as above

@@ -5,13 +5,16 @@ be caught. Nothing here is a verdict.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from harness.chaos.edges_of_faults import FAMILY as FAULTS
 from harness.chaos.edges_of_streams import FAMILY as STREAMS
 from harness.chaos.edges_of_writes import FAMILY as WRITES
+from harness.chaos.profiles import has_edge
 from harness.checkers.case import Case
+from harness.checkers.channels import split
 from harness.core.history import History
+from harness.core.profile import Profile
 
 EDGES: dict[str, str] = {
     "missed/none": "a client came back and had missed nothing",
@@ -36,6 +39,8 @@ EDGES: dict[str, str] = {
     "reset/after-cut-replay": "a replay broke off, and the next connection was reset",
     "reset/after-replay": "a client was replayed to, and reset the next time",
     "reset/twice": "a client was reset for two causes",
+    "record/pruned": "a client had missed an event that a sweep took away",
+    "record/made-anew": "the record had gone, and another was made, meanwhile",
     "restart/term": "the server was ended by SIGTERM",
     "restart/kill": "the server was ended by SIGKILL",
     "restart/stale-cursor": "a client came with a cursor of an earlier life",
@@ -72,6 +77,7 @@ EDGES: dict[str, str] = {
     "fault/overlap": "two lasting faults overlapped",
     "fault/overlap-on-one": "two lasting faults overlapped on one client",
     "fault/restart-under": "the server was restarted under a lasting fault",
+    "users/two": "messages went round in the chats of two users",
     "stream/two-of-one": "a client had two open streams",
     "stream/silence-dropped": "a stream that was not pinged was ended by the server",
     "stream/join": "a write was under way while a replay ran",
@@ -91,6 +97,17 @@ EDGES: dict[str, str] = {
 }
 """Every edge that is counted, with what it means."""
 
+
+def edges_for(profiles: Iterable[str]) -> dict[str, str]:
+    """Those of `EDGES` that cases of at least one of these profiles can reach."""
+    chosen = [Profile(one) for one in profiles]
+    return {
+        edge: meaning
+        for edge, meaning in EDGES.items()
+        if any(has_edge(profile, edge) for profile in chosen)
+    }
+
+
 _FAMILIES: tuple[Callable[[Case], Iterator[str]], ...] = (
     *STREAMS,
     *FAULTS,
@@ -100,19 +117,28 @@ _FAMILIES: tuple[Callable[[Case], Iterator[str]], ...] = (
 
 def edges(history: History) -> Counter[str]:
     """How often each edge was reached; names are keys of `EDGES`."""
-    return edges_of(Case(history))
+    return edges_of(channels_of(history))
 
 
-def edges_of(case: Case) -> Counter[str]:
+def channels_of(history: History) -> list[Case]:
+    """The index of each channel."""
+    return [Case(part, uid=uid) for uid, part in split(history).items()]
+
+
+def edges_of(channels: Sequence[Case]) -> Counter[str]:
     """As `edges`, of a history that is indexed already."""
     found: Counter[str] = Counter()
-    for look in _FAMILIES:
-        found.update(_known(look(case)))
+    for case in channels:
+        for look in _FAMILIES:
+            found.update(_known(look(case), case.profile))
+    if sum(1 for case in channels if case.told) > 1:
+        found["users/two"] += 1
     return found
 
 
-def _known(names: Iterable[str]) -> Iterator[str]:
+def _known(names: Iterable[str], profile: Profile) -> Iterator[str]:
     for name in names:
         if name not in EDGES:
             raise KeyError(f"edge {name!r} is not in the table")
-        yield name
+        if has_edge(profile, name):
+            yield name

@@ -34,13 +34,9 @@ def in_replay(case: Case, conn: Conn, t_s: float) -> bool:
 
 
 def _missed(case: Case) -> Iterator[str]:
-    kept = case.limits.event_log_limit
-    names = {
-        0: "none",
-        kept - 1: "log-minus-one",
-        kept: "log",
-        kept + 1: "log-plus-one",
-    }
+    names = {0: "none"}
+    if kept := case.limits.event_log_limit:
+        names |= {kept - 1: "log-minus-one", kept: "log", kept + 1: "log-plus-one"}
     for found in case.returns:
         standing = found.standing
         here = standing.origin is Origin.HERE and found.conn.who != WITNESS
@@ -74,6 +70,20 @@ def _resets_of_one(case: Case) -> Iterator[str]:
             yield (
                 "reset/after-cut-replay" if broke_off(before) else "reset/after-replay"
             )
+
+
+def _records(case: Case) -> Iterator[str]:
+    """A record in memory from which events go by their age (profile private)."""
+    if not case.limits.retention_ms:
+        return
+    for found in case.returns:
+        owed = found.standing.owed
+        if owed is None or not found.standing.low:
+            continue
+        if owed.recreated:
+            yield "record/made-anew"
+        elif owed.gone:
+            yield "record/pruned"
 
 
 def _restarts(case: Case) -> Iterator[str]:
@@ -207,6 +217,7 @@ FAMILY: tuple[Callable[[Case], Iterator[str]], ...] = (
     _missed,
     _resets,
     _resets_of_one,
+    _records,
     _restarts,
     _two_of_one,
     _silence,

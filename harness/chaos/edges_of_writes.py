@@ -6,7 +6,6 @@ from itertools import pairwise
 from harness.checkers.calls import Call, Snapshot
 from harness.checkers.case import Case
 from harness.checkers.lives import LifeSpan
-from harness.checkers.shown import LifeModel
 from harness.core.history import F
 
 LARGE = 4_000
@@ -32,6 +31,8 @@ def _refusals(case: Case) -> Iterator[str]:
 
 
 def _last_interactive(case: Case) -> Iterator[str]:
+    if not case.limits.message_limit:
+        return
     for life, model in case.models.items():
         window = _first_window(case, life)
         for entry in model.order.entries:
@@ -70,7 +71,7 @@ def _bodies(case: Case) -> Iterator[str]:
 def _lives(case: Case) -> Iterator[str]:
     spans = case.lives.spans
     for span, after in pairwise(spans):
-        if _begun(case, span) >= case.limits.event_log_limit:
+        if len(case.order_in(span.number).entries) >= case.limits.event_log_limit:
             yield "restart/log-full"
         first = _first_snapshot(case, after.number)
         if first is not None and len(first.messages) >= case.limits.message_limit:
@@ -79,11 +80,7 @@ def _lives(case: Case) -> Iterator[str]:
         if len(cut_off) > 1:
             yield "restart/in-burst"
         for call in cut_off:
-            yield from _fate(case, call, case.models.get(after.number))
-
-
-def _begun(case: Case, span: LifeSpan) -> int:
-    return len(case.orders[span.number].entries)
+            yield from _fate(case, call, after)
 
 
 def _first_snapshot(case: Case, life: int) -> Snapshot | None:
@@ -97,24 +94,23 @@ def _is_cut_off(call: Call, span: LifeSpan) -> bool:
     return begun and not call.ok and not call.failed
 
 
-def _fate(case: Case, call: Call, after: LifeModel | None) -> Iterator[str]:
+def _fate(case: Case, call: Call, after: LifeSpan) -> Iterator[str]:
     """What became of a create that an end of the server cut off."""
-    if call.invoke.f is not F.CREATE or after is None:
+    looks = case.snapshots_in(after.number)
+    if call.invoke.f is not F.CREATE:
         return
     told = call in case.told
-    shown = any(call.invoke.text in texts for texts in _texts(case, after))
+    shown = any(call.invoke.text in _texts(snapshot) for snapshot in looks)
     if told or shown:
         yield "restart/write-kept"
         if not told:
             yield "restart/committed-unsent"
-    elif after.looks:
+    elif looks:
         yield "restart/write-lost"
 
 
-def _texts(case: Case, model: LifeModel) -> list[list[object]]:
-    """The texts that each snapshot of a life shows."""
-    snapshots = case.snapshots_in(model.order.life)
-    return [[text for _, text in snapshot.texts] for snapshot in snapshots]
+def _texts(snapshot: Snapshot) -> list[object]:
+    return [text for _, text in snapshot.texts]
 
 
 FAMILY: tuple[Callable[[Case], Iterator[str]], ...] = (

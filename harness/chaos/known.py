@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
+from harness.core.profile import RESETTING, WINDOWED, Profile
 from harness.core.steps import CursorKind
 
 _NEVER_AN_ID = 999_999
@@ -23,8 +24,12 @@ class _Mark:
 
 @dataclass(slots=True)
 class Known:
-    """One player's knowledge; a new life begins with new ids and an empty log."""
+    """One player's knowledge of a channel, in which a life may begin anew.
 
+    `log_limit` 0: events are not counted out of a log, but may go with time.
+    """
+
+    profile: Profile
     log_limit: int
     ids: list[object] = field(default_factory=list)
     events: int = 0
@@ -47,9 +52,12 @@ class Known:
             self.ids.append(message_id)
 
     def new_life(self) -> None:
-        """The server starts anew: its ids and cursors do, too."""
-        self._before, self._trail = self._trail or self._before, []
-        self.ids, self.events = [], 0
+        """The server starts anew; cursors and ids of its memory do, too."""
+        if self.profile in RESETTING:
+            self._before, self._trail = self._trail or self._before, []
+            self.events = 0
+        if self.profile in WINDOWED:
+            self.ids = []
 
     def back(self, places: int) -> object:
         """The id so many places before the newest; the oldest when there are fewer."""
@@ -60,11 +68,12 @@ class Known:
 
     def lacking(self, kind: CursorKind) -> int:
         """How many more events it takes until there is a good cursor of this kind."""
+        first = 0 if self._trail else 1  # there may be no cursor before an event
         match kind:
             case CursorKind.OLD:
-                return 0 if self._kept() else 1
+                return 0 if self._kept() else first + 1
             case CursorKind.EVICTED:
-                return 0 if self._evicted() else self.log_limit + 1
+                return 0 if self._evicted() else first + self.log_limit + 1
             case CursorKind.REUSED if self._reused():
                 return max(0, min(self._reused()[0].count - self.events, 12))
         return 0
@@ -92,7 +101,8 @@ class Known:
 
     def _kept(self) -> list[_Mark]:
         """Marks with something after them, all of it kept; the nearest to the edge."""
-        return [m for m in self._trail if 0 < self.events - m.count <= self.log_limit]
+        most = self.log_limit or self.events
+        return [m for m in self._trail if 0 < self.events - m.count <= most]
 
     def _evicted(self) -> list[_Mark]:
         gone = [m for m in self._trail if self.events - m.count > self.log_limit]

@@ -68,17 +68,16 @@ async def bite(player: "Player", kind: FaultKind, clients: Clients) -> None:
 
 async def _witnessed(player: "Player", clients: Clients) -> None:
     """Held back or swallowed is what the witness saw and the victims did not."""
-    del clients
-    await player.shown(await player.write(), player.world.witness)
+    await player.shown(await player.tell(clients), player.witnesses(clients))
     await player.world.passes(SURELY_S)
 
 
 async def _late(player: "Player", clients: Clients) -> None:
-    await player.shown(await player.write(), *clients)
+    await player.shown(await player.tell(clients), clients)
 
 
 async def _trickling(player: "Player", clients: Clients) -> None:
-    await player.shown(await player.write(letters=LONG), *clients)
+    await player.shown(await player.tell(clients, letters=LONG), clients)
 
 
 async def _unanswered(player: "Player", clients: Clients) -> None:

@@ -1,8 +1,9 @@
 """Which fault met which phase of a connection: the matrix that a hunt should fill."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
+from harness.chaos.edges import channels_of
 from harness.chaos.edges_of_faults import CUT_KINDS, observed
 from harness.chaos.edges_of_streams import in_replay
 from harness.checkers.case import Case
@@ -28,13 +29,14 @@ class Phase(StrEnum):
 
 def reached(history: History) -> set[tuple[FaultKind, Phase]]:
     """Every fault that was observed, with each phase that it met."""
-    return reached_in(Case(history))
+    return reached_in(channels_of(history))
 
 
-def reached_in(case: Case) -> set[tuple[FaultKind, Phase]]:
+def reached_in(channels: Iterable[Case]) -> set[tuple[FaultKind, Phase]]:
     """As `reached`, of a history that is indexed already."""
     return {
         (span.fault.kind, phase)
+        for case in channels
         for span in observed(case)
         for phase in _met(case, span)
     }

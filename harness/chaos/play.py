@@ -6,7 +6,7 @@ schedule's steps is a schedule, which is what shrinking lives by.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from harness.arm import How
@@ -18,6 +18,7 @@ from harness.chaos.lasting import bite, bite_last, fault_of
 from harness.client.client import VirtualClient
 from harness.core.errors import NotApplicable
 from harness.core.fault import FaultKind, refuse
+from harness.core.profile import RESETTING, USER
 from harness.core.schedule import Schedule
 from harness.core.steps import (
     Away,
@@ -49,6 +50,8 @@ from harness.world import World
 BUDGET_S = 55.0
 """Steps left after so long are not begun: a case has 90 s, and must settle yet."""
 
+RESUMED = (CursorKind.HEAD, CursorKind.OLD)
+
 LOOK_S = 0.8
 """How long a probe that should be resumed is watched."""
 
@@ -71,7 +74,7 @@ class Player:
     def __init__(self, world: World) -> None:
         self.world = world
         self.cast = Cast(world)
-        self.known = Known(world.limits.event_log_limit)
+        self.known = Known(world.profile, world.limits.event_log_limit)
         self.bursts = 0
         self._clock = asyncio.get_running_loop().time
         self._until_s = self._clock() + BUDGET_S
@@ -88,8 +91,7 @@ class Player:
 
     async def finish(self) -> None:
         """All is healed: everybody comes back, and one more message is for all."""
-        await self.cast.ready([client.name for client in self.cast.pinging()])
-        await self.write()
+        await self.tell(await self.cast.ready([c.name for c in self.cast.pinging()]))
 
     async def step(self, step: Step) -> None:
         """One step of any kind."""
@@ -135,25 +137,45 @@ class Player:
     # ---- writing and reading ---------------------------------------------------------
 
     async def write(
-        self, *, by: VirtualClient | str = "writer", letters: int = 0
+        self,
+        *,
+        by: VirtualClient | str = "writer",
+        user: str = USER,
+        letters: int = 0,
     ) -> Sent:
-        """One message, remembered."""
+        """One message, remembered; by a client, its user's own."""
         text = ""
         if letters:
             self._numbered += 1
             text = f"long {self._numbered}: ☕ ".ljust(letters, "x")
-        sent = await self.world.write(text, by=by)
-        if sent.acked:
+        sent = await self.world.write(text, by=by, uid=user)
+        if sent.acked and sent.uid == self.world.uid():
             self.known.wrote(sent.known_id)
         return sent
 
-    async def shown(self, sent: Sent, *clients: VirtualClient) -> None:
-        """Wait until a write reached these clients, if it was acknowledged."""
-        if sent.acked and sent.known_id is not None:
-            await self.world.seen(sent, *clients)
+    async def tell(
+        self, clients: Sequence[VirtualClient], *, letters: int = 0
+    ) -> list[Sent]:
+        """One message in each chat that these clients look at."""
+        users = self.cast.users(clients)
+        return [await self.write(user=user, letters=letters) for user in users]
+
+    async def shown(
+        self, messages: Iterable[Sent], clients: Iterable[VirtualClient]
+    ) -> None:
+        """Wait until these clients have what of their chats was acknowledged."""
+        tabs = list(clients)
+        for sent in messages:
+            if sent.acked and sent.known_id is not None:
+                theirs = [client for client in tabs if client.uid == sent.uid]
+                await self.world.seen(sent, *theirs)
+
+    def witnesses(self, clients: Sequence[VirtualClient]) -> list[VirtualClient]:
+        """The witness of each chat that these clients look at."""
+        return [self.world.witness_of(user) for user in self.cast.users(clients)]
 
     def learn(self) -> None:
-        """Take in what the witness shows."""
+        """Take in what the first user's witness shows."""
         witness = self.world.witness
         shown = [message.id for message in witness.view.messages()]
         self.known.learn(witness.cursor, shown)
@@ -164,6 +186,8 @@ class Player:
             await self.write(by=self._author(step.by), letters=step.letters)
 
     async def _change(self, step: Update | Delete) -> None:
+        if not self.world.changes:
+            return
         message_id, by = self.known.back(step.back), self._author(step.by)
         if isinstance(step, Update):
             await self.world.update(message_id, by=by)
@@ -177,6 +201,7 @@ class Player:
         self._numbered += 1
         request = bad_request(
             step.kind,
+            profile=self.world.profile,
             paths=self.world.paths,
             limits=self.world.limits,
             message_id=self.known.back(0),
@@ -192,21 +217,29 @@ class Player:
         )
 
     async def _probe(self, step: Probe) -> None:
-        sent = [await self.write() for _ in range(self.known.lacking(step.cursor))]
-        if sent:
-            await self.shown(sent[-1], self.world.witness)
+        for _ in range(self.known.lacking(step.cursor)):
+            await self.shown([await self.write()], [self.world.witness])
             self.learn()
         cursor = self.known.cursor(step.cursor, step.variant)
         if not cursor:
             return
+        if step.cursor is CursorKind.EVICTED:
+            await self._sweep()
         header = cursor if step.place is not Place.QUERY else None
         query = cursor if step.place is Place.QUERY else None
         if step.place is Place.BOTH:
             query = self.known.cursor(CursorKind.HEAD, 0) or None
-        resumable = step.cursor in (CursorKind.HEAD, CursorKind.OLD)
+        resets = self.world.profile in RESETTING and step.cursor not in RESUMED
         with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_S if resumable else None):
-                await self.world.probe(header=header, query=query)
+            async with asyncio.timeout(None if resets else LOOK_S):
+                await self.world.probe(header=header, query=query, uid=step.user)
+
+    async def _sweep(self) -> None:
+        """Where events go by their age, time takes them away."""
+        limits, tolerances = self.world.limits, self.world.tolerances
+        if limits.retention_ms:
+            late_ms = limits.prune_every_ms + tolerances.prune_ms
+            await self.world.outlasts((limits.retention_ms + late_ms) / 1_000)
 
     async def _ping(self, step: Ping) -> None:
         self.cast.note_closed()
@@ -260,17 +293,17 @@ class Player:
     async def _away(self, step: Away) -> None:
         clients = await self.cast.ready(step.whom, FaultKind.REFUSE)
         if clients:
-            await self.shown(await self.write(), *clients)
+            await self.shown(await self.tell(clients), clients)
             with self.cast.holding(FaultKind.REFUSE, clients):
                 async with self.world.during(refuse(*clients)):
                     await cuts.cut_all(self, clients)
-                    await self._missed(step)
+                    await self._missed(step, clients)
         else:
-            await self._missed(step)
+            await self._missed(step, clients)
 
-    async def _missed(self, step: Away) -> None:
+    async def _missed(self, step: Away, clients: Sequence[VirtualClient]) -> None:
         for _ in range(step.missed):
-            await self.write(letters=step.letters)
+            await self.tell(clients, letters=step.letters)
         await self.steps(step.steps)
 
     async def _during(self, step: During) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from harness.core.fault import Close, FaultKind
+from harness.core.profile import USER, Profile
 from harness.core.schedule import Schedule
 from harness.core.steps import (
     Away,
@@ -37,7 +38,7 @@ INDENT = "   "
 _CURSORS = {
     CursorKind.HEAD: "the newest cursor",
     CursorKind.OLD: "an older cursor whose later events are all kept",
-    CursorKind.EVICTED: "a cursor whose next event is gone from the log",
+    CursorKind.EVICTED: "a cursor whose next event is gone",
     CursorKind.PREVIOUS_LIFE: "a cursor of the life before",
     CursorKind.REUSED: "a cursor of the life before, as far as this life has come",
     CursorKind.FUTURE: "a cursor past the newest",
@@ -57,11 +58,7 @@ _ENDS = {"term": "stopped (SIGTERM)", "kill": "killed (SIGKILL)"}
 
 def story(schedule: Schedule) -> list[str]:
     """One sentence a line; steps are numbered, those inside a block indented."""
-    limits = schedule.limits
-    lines = [
-        f"The log keeps {_count(limits.event_log_limit, 'event')}, the window "
-        f"{_count(limits.message_limit, 'message')}."
-    ]
+    lines = [f"Profile {schedule.profile}: {_kept(schedule)}."]
     if schedule.mutant:
         lines.append(f"The server has the deliberate bug {schedule.mutant!r}.")
     lines += [_tab(tab) for tab in schedule.clients]
@@ -69,6 +66,21 @@ def story(schedule: Schedule) -> list[str]:
     if schedule.found is not None:
         lines.append(f"Found: {schedule.found.requirement}: {schedule.found.sentence}")
     return lines
+
+
+def _kept(schedule: Schedule) -> str:
+    """What the limits of the case are, as far as its profile has them."""
+    limits = schedule.limits
+    events = _count(limits.event_log_limit, "event")
+    messages = _count(limits.message_limit, "message")
+    match schedule.profile:
+        case Profile.BROADCAST:
+            return f"the log keeps {events}, the window {messages}"
+        case Profile.NAIVE:
+            return f"there is no log, the window keeps {messages}"
+        case Profile.PRIVATE:
+            return f"a record keeps an event for {limits.retention_ms} ms"
+    return "every message is kept"
 
 
 def _numbered(steps: Sequence[Step], before: str) -> Iterator[str]:
@@ -143,7 +155,8 @@ def _asking(step: Open | PageBack | LoadSnapshot | Probe | Ping) -> str:
             return "somebody loads the snapshot"
         case Probe():
             shown = f"{_CURSORS[step.cursor]} {_PLACES[step.place]}"
-            return f"a stream is asked for with {shown}"
+            whose = f" by user {step.user!r}" if step.user != USER else ""
+            return f"a stream is asked for{whose} with {shown}"
         case Ping():
             which = "that is closed" if step.closed else "that never was"
             return f"a connection {which} is pinged"
@@ -212,7 +225,8 @@ def _tab(tab: Tab) -> str:
     how = "the stream first" if tab.begins is Begins.STREAM else "the snapshot first"
     closing = " Its cuts are resets." if tab.close is Close.RST else ""
     silent = " It never pings." if not tab.pings else ""
-    return f"{tab.name} connects ({how}).{closing}{silent}"
+    whose = f" for user {tab.user!r}" if tab.user != USER else ""
+    return f"{tab.name} connects{whose} ({how}).{closing}{silent}"
 
 
 def _cut_off(whom: Sequence[str]) -> str:

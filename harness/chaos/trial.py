@@ -5,13 +5,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.case import Arm, run_case
-from harness.case import Case as CaseToRun
-from harness.chaos.edges import edges_of
+from harness.case import Arm, Case, run_case
+from harness.chaos.edges import channels_of, edges_of
 from harness.chaos.phases import Phase, reached_in
 from harness.chaos.play import play
 from harness.checkers import judge
-from harness.checkers.case import Case
 from harness.core.codec import load
 from harness.core.fault import FaultKind
 from harness.core.schedule import Schedule, narrowed
@@ -70,7 +68,7 @@ class Trials:
         logs = self._folder / "logs"
         shutil.rmtree(logs, ignore_errors=True)
         logs.mkdir(parents=True)
-        case = CaseToRun(
+        case = Case(
             scenario=SCENARIO,
             title="A random schedule.",
             requirements=(),
@@ -86,13 +84,13 @@ class Trials:
 
         self._arm.run(run_case(case, scenario, arm=self._arm, path=path, folder=logs))
         history = load(path)
-        indexed = Case(history)
+        channels = channels_of(history)
         return Trial(
             schedule=schedule,
             judgement=judge(history),
             virtual_s=history.records[-1].t_s if history.records else 0.0,
-            edges=edges_of(indexed),
-            reached=reached_in(indexed),
+            edges=edges_of(channels),
+            reached=reached_in(channels),
         )
 
     def close(self) -> None:

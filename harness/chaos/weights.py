@@ -5,6 +5,7 @@ number says; the first is what shrinking ends at, so the plainest comes first.
 """
 
 from harness.core.fault import Aim, FaultKind
+from harness.core.profile import USER
 from harness.core.steps import BadKind, CursorKind
 
 STEPS: dict[str, int] = {
@@ -68,6 +69,12 @@ BAD_INPUTS: dict[BadKind, int] = dict.fromkeys(BadKind, 1)
 LIMITS: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
 TABS: tuple[int, ...] = (1, 2, 2, 3)
 """Clients that are there from the start."""
+
+USERS: tuple[str, ...] = (USER, USER, "other")
+"""Whose tabs and probes are, where each user has a channel."""
+
+RETENTIONS_MS: tuple[int, ...] = (1_000, 2_000)
+"""How long a personal record keeps an event: some of the waits are longer."""
 
 MISSED: tuple[int, ...] = (0, 1, -1, 0, 1, 2)
 """Events missed by who is away, counted from the log's limit: the edge is there."""

@@ -30,11 +30,12 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
 
     It takes every `step`-th share from `first` on, `runs` trials in all shares
     together; 0 means until it is ended. With `keep` every history stays in `out`.
-    A find breaks `only`, or any of `musts` where that is "".
+    Cases are of one of the `profiles`. A find breaks `only`, or any of `musts` where
+    that is "".
     """
 
     target: Target
-    profile: str
+    profiles: tuple[str, ...]
     arm: str
     mutant: str
     seed: int
@@ -154,7 +155,7 @@ class Worker:
         )
         self._strategy = schedules(
             target=errand.target.name,
-            profile=errand.profile,
+            profiles=errand.profiles,
             mutant=errand.mutant,
             capabilities=errand.target.abilities,
         )

@@ -7,7 +7,7 @@ from harness.checkers.calls import Call, Snapshot
 from harness.checkers.case import Case
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short, unclear
 from harness.checkers.snapshot import judged_last
-from harness.core.history import F, Life, View
+from harness.core.history import CloseKind, F, Life, View
 from harness.core.profile import WINDOWED
 
 
@@ -79,7 +79,7 @@ def _agrees(case: Case, view: View, final: Snapshot) -> Iterator[Look]:
     if mine == theirs:
         yield HELD
         return
-    if _still_faulty(case, view):
+    if _still_faulty(case, view) or _hung_up_on(case, view):
         return
     sentence = f"at the end {view.who} {_difference(mine, theirs)}"
     if _moving(case, view, final.call):
@@ -131,6 +131,17 @@ def _difference(mine: list[dict[str, Any]], theirs: list[Any]) -> str:
 def _still_faulty(case: Case, view: View) -> bool:
     """A client whose faults were never healed proves nothing."""
     return any(span.on(view.who) and span.to_s > view.t_s for span in case.faults.spans)
+
+
+def _hung_up_on(case: Case, view: View) -> bool:
+    """Who never pings is dropped again and again, and stands empty-handed between."""
+    return any(
+        not conn.opened.pings
+        and conn.closed is not None
+        and conn.closed.kind is CloseKind.END
+        and conn.end_s <= view.t_s <= conn.end_s + case.settle_s
+        for conn in case.by_who.get(view.who, ())
+    )
 
 
 def _moving(case: Case, view: View, final: Call) -> bool:

@@ -82,14 +82,18 @@ def _left_a_trace(call: Call, traces: Traces) -> Look | None:
 
 
 def _deserved(call: Call, own: Sequence[Call], case: Case) -> Look | None:
-    """Broken without any other message of this second; a refused one is none."""
+    """Broken without any other message of this second; a refused one is none.
+
+    Bad input may be counted or not: "the rate limit counts POST /messages".
+    """
     slack_s = ALLOWANCE_S + case.slack_s(call.invoke.t_s - EVERY_S, call.done_s)
     since_s = call.invoke.t_s - EVERY_S - slack_s
+    bad = [one for one in case.calls.by_f[F.BAD_INPUT] if _is_post(one)]
     near = [
         other
-        for other in own
+        for other in (*own, *bad)
         if other is not call
-        and not other.failed
+        and (other in bad or not other.failed)
         and other.invoke.t_s <= call.done_s
         and other.done_s >= since_s
     ]
@@ -100,3 +104,7 @@ def _deserved(call: Call, own: Sequence[Call], case: Case) -> Look | None:
         )
         return broken(sentence, call.n, call.done_n)
     return HELD if any(other.ok for other in near) else None
+
+
+def _is_post(call: Call) -> bool:
+    return call.invoke.request is not None and call.invoke.request.method == "POST"

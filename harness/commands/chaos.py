@@ -2,21 +2,21 @@
 
 import shutil
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 
-from harness.chaos.draw import DRAWN
-from harness.chaos.edges import EDGES
+from harness.chaos.edges import edges_for
 from harness.chaos.phases import Phase
 from harness.chaos.pool import Pool
 from harness.chaos.story import story
 from harness.chaos.tally import Tally
 from harness.chaos.worker import Caught, Ended, Errand, Report, Tried
 from harness.commands.folder import clear, prepare
-from harness.commands.listed import check_mutant
+from harness.commands.listed import profiles_with
 from harness.commands.twice import check_repeatable, hashed_by, tell_differences
 from harness.core.errors import BadInput, CouldNotRun
 from harness.core.fault import OF_STORAGE, FaultKind
@@ -24,7 +24,7 @@ from harness.core.requirement import Level
 from harness.core.schedule import case_name, encode_case
 from harness.core.target import load_target
 from harness.judged import HISTORIES
-from harness.options import check_arm, find_target, profile_of
+from harness.options import check_arm, find_target, profiles_of
 from reports.chaos import ChaosProgress, coverage_table, edge_table, find_story
 from scenarios.requirements import REQUIREMENTS
 
@@ -59,13 +59,7 @@ def chaos(
             "so give it [start] or [app]"
         )
     check_arm(loaded, arm)
-    chosen = profile_of(loaded, profile or DRAWN)
-    if chosen != DRAWN:
-        raise BadInput(
-            f"--profile {chosen!r}: random schedules are drawn for {DRAWN!s} alone so "
-            "far; `unbroken run` has scenarios for every profile"
-        )
-    check_mutant(loaded, chosen, mutant)
+    profiles = profiles_with(loaded, profiles_of(loaded, profile or ""), mutant)
     if twice:
         check_repeatable(arm)
     prepare(out)
@@ -73,7 +67,7 @@ def chaos(
     jobs = min(jobs, runs or jobs)
     errand = Errand(
         target=loaded,
-        profile=chosen,
+        profiles=profiles,
         arm=arm,
         mutant=mutant,
         seed=seed,
@@ -86,7 +80,8 @@ def chaos(
         going_on=keep_going or twice,
     )
     errands = [msgspec.structs.replace(errand, first=n) for n in range(jobs)]
-    hunt = Hunt(out, Console(), within_s=time_s, stops=not errand.going_on)
+    edges, stops = edges_for(profiles), not errand.going_on
+    hunt = Hunt(out, Console(), edges=edges, within_s=time_s, stops=stops)
     with hashed_by(1) if twice else nullcontext():
         hunt.carry_out(errands)
     status = hunt.tell(verbose=verbose)
@@ -97,9 +92,16 @@ class Hunt:
     """One hunt from its errands to its closing report."""
 
     def __init__(
-        self, out: Path, console: Console, *, within_s: float | None, stops: bool
+        self,
+        out: Path,
+        console: Console,
+        *,
+        edges: Mapping[str, str],
+        within_s: float | None,
+        stops: bool,
     ) -> None:
         self.tally = Tally()
+        self._edges = edges
         self.finds: list[Caught] = []
         self._out = out
         self._console = console
@@ -128,7 +130,7 @@ class Hunt:
         """Print what was found; the exit status."""
         tally = self.tally
         if tally.edges and (verbose or not self.finds):
-            edge_table(EDGES, tally.edges, tally.first_run, self._console)
+            edge_table(self._edges, tally.edges, tally.first_run, self._console)
             self._console.print()
             # No schedule has faults of the storage; they meet no phase anyway.
             faults = [str(one) for one in FaultKind if one not in OF_STORAGE]
@@ -205,7 +207,7 @@ class Hunt:
             f"{tally.runs} runs",
             f"{tally.runs / max(took_s, 0.001):.1f} runs/s",
             f"{tally.virtual_s / max(took_s, 0.001):.0f} x real time",
-            f"{len(tally.edges)} of {len(EDGES)} edges",
+            f"{len(tally.edges)} of {len(self._edges)} edges",
             f"{len(tally.covered)} faults x phases",
             f"{len(self.finds)} found",
         ]
@@ -221,7 +223,7 @@ def _again(errands: list[Errand], out: Path) -> int:
     again = out / "twice"
     prepare(again)
     _clear(again)
-    other = Hunt(again, Console(quiet=True), within_s=None, stops=False)
+    other = Hunt(again, Console(quiet=True), edges={}, within_s=None, stops=False)
     there = str(again.absolute())
     with hashed_by(2):
         other.carry_out([msgspec.structs.replace(e, out=there) for e in errands])

@@ -25,7 +25,7 @@ def hunted(choice: Choice, mutants: Sequence[Mutant], runs: int) -> int:
     errands = [
         Errand(
             target=choice.target,
-            profile=mutant.profile,
+            profiles=(mutant.profile,),
             arm=choice.arm,
             mutant=mutant.name,
             seed=choice.seed,

@@ -28,14 +28,17 @@ def listed_mutants(target: Target, profile: str) -> list[Mutant]:
     return read_mutants(done.stdout, name=" ".join(command))
 
 
-def check_mutant(target: Target, profile: str, name: str) -> None:
-    """Raises `BadInput` unless the target, as it is run, has this mutant; "" is none.
+def profiles_with(
+    target: Target, profiles: tuple[str, ...], name: str
+) -> tuple[str, ...]:
+    """Those of the profiles in which this mutant is to be seen; "" is none, and in all.
 
-    An application without a command to list them is taken at its word.
+    Raises `BadInput` unless the target, as it is run, has it, and in one of them. An
+    application without a command to list its mutants is taken at its word.
     """
     if not name or (target.start is None and target.app and target.app.mutant):
-        return
-    known = [one.name for one in listed_mutants(target, profile)]
+        return profiles
+    known = {one.name: one for one in listed_mutants(target, profiles[0])}
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -43,3 +46,9 @@ def check_mutant(target: Target, profile: str, name: str) -> None:
             f"target {target.name!r} has no mutant {name!r}{hint}; `unbroken mutants` "
             "shows all"
         )
+    profile = known[name].profile
+    if profile not in profiles:
+        raise BadInput(
+            f"mutant {name!r} is of profile {profile!r}, not of {', '.join(profiles)}"
+        )
+    return (profile,)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from harness.chaos.draw import DRAWN, NEVER_DRAWN
+from harness.chaos.draw import NEVER_DRAWN
 from harness.commands.choice import Choice, listening
 from harness.commands.engine import option, ordered
 from harness.commands.hunted import hunted
@@ -58,9 +58,7 @@ def _is_wanted(mutant: Mutant, choice: Choice) -> bool:
 
 
 def _is_drawn(mutant: Mutant) -> bool:
-    slugs = [mutant.requirement]
-    never = any(matches(pattern, slugs) for pattern in NEVER_DRAWN)
-    return mutant.profile == DRAWN and not never
+    return not any(matches(one, [mutant.requirement]) for one in NEVER_DRAWN)
 
 
 def _tell(

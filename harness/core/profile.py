@@ -28,3 +28,6 @@ RESUMABLE = (Profile.BROADCAST, Profile.LOG, Profile.PRIVATE)
 
 RESETTING = (Profile.BROADCAST, Profile.PRIVATE)
 """Continuity can be lost, and then a client is told."""
+
+USER = "user"
+"""The user, in a personal profile, of whoever is not said to be of another."""

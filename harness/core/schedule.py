@@ -22,14 +22,25 @@ MAX_DEPTH = 6
 """Blocks within blocks; deeper ones are no case but an attack on the stack."""
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Retention = Annotated[int, msgspec.Meta(ge=500, le=60_000)]
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
-class CaseLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits that the target is started with instead of its declared ones."""
+class CaseLimits(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+):
+    """Limits that the target is started with instead of its declared ones.
+
+    One that its profile does not have is not given to it.
+    """
 
     message_limit: Limit
     event_log_limit: Limit
+    retention_ms: Retention | None = None
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,11 +120,13 @@ def narrowed(target: Target, schedule: Schedule) -> Target:
             f"the case is of profile {schedule.profile!r}, which target "
             f"{target.name!r} does not have; it has: {', '.join(target.profiles)}"
         )
-    limits: Limits = msgspec.structs.replace(
-        profiled.limits,
-        message_limit=schedule.limits.message_limit,
-        event_log_limit=schedule.limits.event_log_limit,
-    )
+    declared: dict[str, int] = msgspec.structs.asdict(profiled.limits)
+    changes = {
+        name: value
+        for name, value in msgspec.structs.asdict(schedule.limits).items()
+        if value and declared[name]  # 0: a limit that the profile does not have
+    }
+    limits: Limits = msgspec.structs.replace(profiled.limits, **changes)
     changed = msgspec.structs.replace(profiled, limits=limits)
     profiles = target.profiles | {schedule.profile: changed}
     return msgspec.structs.replace(target, profiles=profiles)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from harness.core.fault import Aim, Close, FaultKind
+from harness.core.profile import USER
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,19}$")]
 Small = Annotated[int, msgspec.Meta(ge=0, le=50)]
@@ -104,12 +105,16 @@ class Tab(
     omit_defaults=True,
     forbid_unknown_fields=True,
 ):
-    """A client; its cuts are all of one kind, `close`. A silent one never pings."""
+    """A client; its cuts are all of one kind, `close`. A silent one never pings.
+
+    In a personal profile it is a tab of this `user`.
+    """
 
     name: Name
     begins: Begins = Begins.SNAPSHOT
     close: Close = Close.FIN
     pings: bool = True
+    user: Name = USER
 
 
 class Write(_Step, frozen=True, kw_only=True, tag="write"):
@@ -184,12 +189,14 @@ class LoadSnapshot(_Step, frozen=True, kw_only=True, tag="snapshot"):
 class Probe(_Step, frozen=True, kw_only=True, tag="probe"):
     """A stream is asked for with a cursor of this kind, and watched.
 
-    `variant` chooses among the cursors of the kind.
+    `variant` chooses among the cursors of the kind, which are all of the first user's
+    channel, whichever `user` asks.
     """
 
     cursor: CursorKind
     place: Place = Place.HEADER
     variant: Small = 0
+    user: Name = USER
 
 
 class Bad(_Step, frozen=True, kw_only=True, tag="bad-input"):

@@ -8,9 +8,11 @@ from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from harness.chaos.draw import schedules
+from harness.chaos.profiles import WITHOUT
 from harness.core.fault import FaultKind
+from harness.core.profile import PERSONAL, Profile
 from harness.core.schedule import Schedule, encode_case, every_step, parse_case
-from harness.core.steps import Away, During, Pause, Probe, Restart, Step
+from harness.core.steps import Away, Bad, During, Pause, Probe, Restart, Step
 from harness.core.target import Capability
 
 DRAWN = 300
@@ -52,6 +54,24 @@ def test_nothing_is_thrown_away_and_every_draw_is_a_case() -> None:
         assert parse_case(encode_case(case)) == case
         assert len(case.steps) <= 12
     assert sum(len(case.steps) for case in found) / DRAWN > 3
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_nothing_is_drawn_that_the_profile_does_not_have(profile: Profile) -> None:
+    found = drawn(7, schedules(profiles=[profile]))
+    steps = [step for case in found for step in walk(case)]
+    absent = WITHOUT[profile]
+    assert {case.profile for case in found} == {profile}
+    assert not {step.__struct_config__.tag for step in steps} & absent.steps
+    assert not {s.cursor for s in steps if isinstance(s, Probe)} & absent.cursors
+    assert not {s.kind for s in steps if isinstance(s, Bad)} & absent.bad
+    users = {tab.user for case in found for tab in case.clients}
+    assert users == ({"user", "other"} if profile in PERSONAL else {"user"})
+
+
+def test_every_profile_is_drawn() -> None:
+    cases = drawn(8, schedules(profiles=list(Profile)))
+    assert {case.profile for case in cases} == set(Profile)
 
 
 def test_a_seed_draws_the_same_again() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.chaos.edges import EDGES, edges
+from harness.chaos.edges import EDGES, edges, edges_for
 from harness.chaos.phases import Phase, reached
 from harness.core.fault import Fault, FaultKind
 from harness.core.history import (
@@ -22,7 +22,10 @@ from harness.core.history import (
     Opened,
     Request,
     Responded,
+    witness_of,
 )
+from harness.core.profile import Profile
+from tests.checkers.personal import U2, Personal
 from tests.checkers.story import GOOD_HEADERS, Edit, Story, Stream, change
 
 PING = 'event: ping\ndata: {"id":"x","interval":1000}\n\n'
@@ -329,6 +332,29 @@ def probed(header: str | None, query: str | None = None, *, lives: int = 0) -> S
     return story
 
 
+def swept(*, before: int = 0, after: int = 0, wait_s: float = 4.5) -> Story:
+    """Alice is away while a sweep goes by, before or after which somebody writes."""
+    it = Personal()
+    alice = it.begin("alice")
+    it.post()
+    it.cut(alice)
+    for _ in range(before):
+        it.post()
+    it.wait(wait_s)
+    for _ in range(after):
+        it.post()
+    it.resume("alice")
+    return it
+
+
+def two_users() -> Story:
+    it = Personal()
+    it.open(witness_of("other"), uid=U2)
+    it.post()
+    it.post(uid=U2)
+    return it
+
+
 REACHED: dict[str, Callable[[], Story]] = {
     "missed/none": lambda: back(0),
     "missed/log-minus-one": lambda: back(LOG - 1),
@@ -352,6 +378,8 @@ REACHED: dict[str, Callable[[], Story]] = {
     "reset/after-cut-replay": lambda: reset_after(replayed=False),
     "reset/after-replay": lambda: reset_after(replayed=True),
     "reset/twice": reset_twice,
+    "record/pruned": lambda: swept(before=1),
+    "record/made-anew": lambda: swept(after=3),
     "restart/term": lambda: restarted("term"),
     "restart/kill": restarted,
     "restart/stale-cursor": restarted,
@@ -388,6 +416,7 @@ REACHED: dict[str, Callable[[], Story]] = {
     "fault/overlap": overlapping_on_two,
     "fault/overlap-on-one": lambda: under(FaultKind.STALL, FaultKind.LATENCY),
     "fault/restart-under": lambda: under(FaultKind.STALL, restart=True),
+    "users/two": two_users,
     "stream/two-of-one": two_of_one,
     "stream/silence-dropped": silent,
     "stream/join": joined,
@@ -416,6 +445,9 @@ NEAR: dict[str, Callable[[], Story]] = {
     "reset/after-cut-replay": lambda: reset_after(replayed=True),
     "reset/after-replay": lambda: reset_after(replayed=False),
     "reset/twice": lambda: back(LOG + 1),
+    "record/pruned": lambda: swept(before=1, wait_s=1),
+    "record/made-anew": lambda: swept(after=3, wait_s=1),
+    "users/two": lambda: swept(after=3),
     "restart/term": restarted,
     "restart/kill": lambda: restarted("term"),
     "restart/reused-ids": restarted,
@@ -533,6 +565,13 @@ def test_a_fault_without_effect_met_nothing() -> None:
     story.fault(FaultKind.STALL, "alice", effect=False)()
     assert reached(story.history()) == set()
     assert edges(story.history())["fault/stall"] == 0
+
+
+def test_every_edge_is_of_some_profile_and_none_of_those_has_all() -> None:
+    of = {profile: set(edges_for([profile])) for profile in Profile}
+    assert set.union(*of.values()) == set(EDGES) == set(edges_for(list(Profile)))
+    assert all(names < set(EDGES) for names in of.values())
+    assert not any(name.startswith("cursor/") for name in of[Profile.NAIVE])
 
 
 def without(records: list[AnyRecord], kind: type) -> list[AnyRecord]:

@@ -14,8 +14,9 @@ from harness.chaos.play import play
 from harness.checkers import judge
 from harness.core.codec import load
 from harness.core.fault import Aim, FaultKind
-from harness.core.history import F, History, Invoke, Life, Opened
-from harness.core.schedule import Schedule, narrowed
+from harness.core.history import F, Frame, History, Invoke, Life, Opened
+from harness.core.profile import Profile
+from harness.core.schedule import CaseLimits, Schedule, narrowed
 from harness.core.steps import (
     Away,
     Burst,
@@ -74,9 +75,11 @@ def wrong(history: History) -> list[str]:
     return told + list(judged.could_not_run)
 
 
+@pytest.mark.parametrize("profile", Profile)
 @pytest.mark.parametrize("step", STEPS, ids=repr)
-def test_every_step_by_itself(tmp_path: Path, step: Step) -> None:
-    history = run(schedule(step), tmp_path)
+def test_every_step_by_itself(tmp_path: Path, step: Step, profile: Profile) -> None:
+    """Also one that makes no sense in the profile, as a case by hand may have it."""
+    history = run(schedule(step, profile=profile), tmp_path)
     assert wrong(history) == []
 
 
@@ -100,13 +103,14 @@ def test_steps_under_a_lasting_fault(
     assert wrong(run(schedule(under, clients=(Tab(name="alice"),)), tmp_path)) == []
 
 
-@pytest.mark.parametrize("number", range(3))
-def test_drawn_cases(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("profile", Profile)
+def test_drawn_cases(tmp_path: Path, profile: Profile, number: int) -> None:
     drawn: list[Schedule] = []
 
     @seed(number)
     @settings(max_examples=30, database=None, phases=[Phase.generate], deadline=None)
-    @given(schedules())
+    @given(schedules(profiles=[profile]))
     def draw(case: Schedule) -> None:
         drawn.append(case)
 
@@ -163,10 +167,55 @@ def test_a_probe_comes_with_the_cursor_that_its_kind_says(tmp_path: Path) -> Non
 
 
 def test_a_life_without_cursors_has_none_to_show() -> None:
-    known = Known(log_limit=2)
+    known = Known(Profile.BROADCAST, log_limit=2)
     assert [known.cursor(kind, 0) for kind in list(CursorKind)[:-1]] == [""] * 7
     assert known.cursor(CursorKind.MALFORMED, 99)
     assert known.back(3) == 999_999
+
+
+def probed(history: History) -> list[str]:
+    """Who probed, with the cursor's number and whether a reset came."""
+    opened = [
+        r
+        for r in history.records
+        if isinstance(r, Opened) and r.who.startswith("probe-")
+    ]
+    resets = {
+        r.conn
+        for r in history.records
+        if isinstance(r, Frame) and r.text.startswith("event: reset")
+    }
+    return [f"{r.uid.partition('-')[2]} {r.conn in resets}" for r in opened]
+
+
+def test_where_events_go_by_age_an_evicted_cursor_takes_time(tmp_path: Path) -> None:
+    probes = (
+        Probe(cursor=CursorKind.EVICTED),
+        Probe(cursor=CursorKind.HEAD),
+        Probe(cursor=CursorKind.HEAD, user="other"),
+    )
+    limits = CaseLimits(message_limit=3, event_log_limit=2, retention_ms=1_000)
+    case = schedule(*probes, profile="private", limits=limits, clients=())
+    history = run(case, tmp_path)
+    assert wrong(history) == []
+    assert probed(history)[0] == "user True"
+    assert probed(history)[2] == "other True"
+    assert history.header.limits.retention_ms == 1_000
+    assert history.header.limits.event_log_limit == 0  # private has none
+
+
+def test_each_user_is_told_of_their_own_chat(tmp_path: Path) -> None:
+    tabs = (Tab(name="alice"), Tab(name="bob", user="other"))
+    away = Away(whom=("alice", "bob"), missed=2)
+    cut = Cut(whom=("alice", "bob"), after_bytes=200)
+    history = run(schedule(away, cut, profile="log", clients=tabs), tmp_path)
+    assert wrong(history) == []
+    written = [
+        r.uid.partition("-")[2]
+        for r in history.records
+        if isinstance(r, Invoke) and r.f is F.CREATE
+    ]
+    assert written.count("user") == written.count("other") >= 4
 
 
 def test_who_is_under_a_deafening_fault_takes_no_other(tmp_path: Path) -> None:

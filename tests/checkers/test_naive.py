@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from harness.core.history import Frame
+from harness.core.history import CloseKind, Frame, View
 from harness.core.profile import Profile
 from tests.checkers.story import (
     Edit,
@@ -99,3 +99,19 @@ def test_order_loss_and_duplicates() -> None:
         lambda f: [f, f], lambda f: f.conn == last and "text 6" in f.text
     )
     assert "an event without id twice" in caught(it, "event/no-duplicate", again)
+
+
+@pytest.mark.parametrize("pings", [True, False])
+def test_who_never_pings_may_stand_empty_handed_at_the_end(pings: bool) -> None:
+    it = Naive()
+    it.begin()
+    it.create()
+    mute = it.open("mute", pings=pings)
+    it.wait(2.1)
+    it.close(mute, CloseKind.END)
+    it.add(View, who="mute", messages=())
+    it.end()
+    if pings:
+        assert "shows 0 messages" in caught(it, "converge")
+    else:
+        spared(it, "converge")

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.core.history import Answer, F, Message, Ok, View
+from harness.core.history import Answer, F, Message, Ok, Request, View
 from harness.core.profile import PERSONAL, Profile
 from tests.checkers.personal import U1, U2, Personal, event
 from tests.checkers.story import (
@@ -225,6 +225,20 @@ def test_refused_for_nothing(before: str) -> None:
         it.wait(1.5)
     refused(it)
     assert "no other of its uid" in caught(it.end(), "write/rate-limit")
+
+
+@pytest.mark.parametrize("waited_s", [0.5, 1.5])
+def test_bad_input_may_be_counted(waited_s: float) -> None:
+    it = Personal()
+    request = Request(method="POST", path="/log/messages", body="no json")
+    it.asked(F.BAD_INPUT, "no json", 400, uid=U1, request=request)
+    it.wait(waited_s)
+    refused(it)
+    it.end()
+    if waited_s < 1:
+        unseen(it, "write/rate-limit")
+    else:
+        assert "no other of its uid" in caught(it, "write/rate-limit")
 
 
 @pytest.mark.parametrize(
