@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Figure, Row
-from harness.chaos.edges import EDGES
+from harness.chaos.edges import edges_for
 from harness.chaos.tally import Tally
 from harness.chaos.worker import Caught, Ended, Errand, Tried, Worker
 from harness.core.profile import Profile
@@ -24,23 +24,28 @@ JOBS = 2
 
 
 def measure() -> list[Row]:
-    """A row an edge, the last to be reached first; then how many were."""
+    """For each profile its edges, the last to be reached first, and how many were."""
     with ProcessPoolExecutor(JOBS) as pool:
-        tallies = list(pool.map(partial(hunted, runs=RUNS), SEEDS))
-    rows = [_row(edge, tallies) for edge in EDGES]
+        return [row for profile in Profile for row in _of(profile, pool)]
+
+
+def _of(profile: Profile, pool: ProcessPoolExecutor) -> list[Row]:
+    tallies = list(pool.map(partial(hunted, runs=RUNS, profile=profile), SEEDS))
+    edges = edges_for([profile])
+    rows = [_row(edge, tallies) for edge in edges]
     rows.sort(key=lambda row: -row[0])
     everywhere = sum(1 for worst, _ in rows if worst <= RUNS)
-    reached = f"{everywhere} of {len(EDGES)}"
     virtual_s = sum(one.virtual_s for one in tallies) / len(tallies) / RUNS
+    reached = f"{everywhere} of {len(edges)}"
     return [
-        Figure("edges: runs until first reached, of six seeds", "median", "worst"),
+        Figure(f"{profile}: runs until first reached, six seeds", "median", "worst"),
         *(row for _, row in rows),
-        Figure(f"edges: reached in {RUNS} runs by every seed", reached),
-        Figure("edges: virtual seconds a run", f"{virtual_s:.1f}"),
+        Figure(f"{profile}: edges reached in {RUNS} runs by each", reached),
+        Figure(f"{profile}: virtual seconds a run", f"{virtual_s:.1f}"),
     ]
 
 
-def hunted(seed: int, runs: int) -> Tally:
+def hunted(seed: int, runs: int, profile: Profile = Profile.BROADCAST) -> Tally:
     """One hunt on the clean server, in this process: the same runs at every time."""
     tally = Tally()
 
@@ -51,7 +56,7 @@ def hunted(seed: int, runs: int) -> Tally:
     with tempfile.TemporaryDirectory(prefix="unbroken-bench-") as out:
         errand = Errand(
             target=load_target(find_target("reference")),
-            profiles=(Profile.BROADCAST,),
+            profiles=(profile,),
             arm="sim",
             mutant="",
             seed=seed,
@@ -67,7 +72,7 @@ def _row(edge: str, tallies: list[Tally]) -> tuple[float, Figure]:
     """The worst seed's runs, to sort by; an edge not reached counts as infinite."""
     runs = [tally.first_run.get(edge, float("inf")) for tally in tallies]
     shown = [_shown(statistics.median_high(runs)), _shown(max(runs))]
-    return max(runs), Figure(f"edges: {edge}", *shown)
+    return max(runs), Figure(f"  {edge}", *shown)
 
 
 def _shown(runs: float) -> str:

@@ -17,6 +17,10 @@ from harness.checkers.sse import read_json
 from harness.core.history import F
 from harness.core.profile import WINDOWED
 
+ACKNOWLEDGED = ("author", "createdAt", "updatedAt")
+"""What section 3 has in a stored message, besides its text. A nonce is for whoever
+waits for the answer; whether it is stored is left open."""
+
 
 @dataclass(slots=True)
 class Saga:
@@ -30,12 +34,12 @@ class Saga:
 
 @dataclass(slots=True)
 class Sighted:
-    """What one look of a later life shows: ident -> text; `whole` when nothing is
+    """What one look of a later life shows: ident -> value; `whole` when nothing is
     hidden behind the window.
     """
 
     ops: tuple[int | None, ...]
-    texts: dict[str, Any]
+    values: dict[str, dict[str, Any]]
     whole: bool
     at_s: float
 
@@ -102,13 +106,13 @@ def sightings(case: Case, life: int) -> Iterator[Sighted]:
 
 def _shown(case: Case, snapshot: Snapshot, walk: Walk | None) -> Sighted:
     items = [*(walk.oldest_first() if walk else ()), *snapshot.messages]
-    texts = {case.idents.of(value_of(i)): value_of(i).get("text") for i in items}
+    values = {case.idents.of(value_of(i)): value_of(i) for i in items}
     last = walk.calls[-1] if walk else snapshot.call
     small = len(snapshot.messages) < case.shown_limit
     ops = (snapshot.call.n, last.done_n)
     return Sighted(
         ops,
-        texts,
+        values,
         walk is not None or (small and _ungapped(case, snapshot)),
         last.done_s,
     )
@@ -126,13 +130,20 @@ def _ungapped(case: Case, snapshot: Snapshot) -> bool:
     )
 
 
+def source_of(saga: Saga, sighted: Sighted) -> tuple[Any, Call | None]:
+    """The text that is shown, and the write that made it."""
+    shown = sighted.values[saga.ident].get("text")
+    writes = [*([saga.create] if saga.create else []), *saga.updates]
+    return shown, next((one for one in writes if one.invoke.text == shown), None)
+
+
 def _survived(
     sagas: dict[str, Saga], old: set[int], sighted: Sighted
 ) -> Iterator[Look]:
     newest_s = min(
         (
             saga.create.acked_s
-            for ident in sighted.texts
+            for ident in sighted.values
             if (saga := sagas.get(ident)) and saga.create
         ),
         default=inf,
@@ -143,7 +154,7 @@ def _survived(
         if call is None or not set(call.lives) <= old:
             continue
         look = _fate(saga, old, sighted, newest_s)
-        checked = checked or (call.ok and saga.ident in sighted.texts)
+        checked = checked or (call.ok and saga.ident in sighted.values)
         if look is not None:
             yield look
     if checked:
@@ -154,7 +165,7 @@ def _fate(saga: Saga, old: set[int], sighted: Sighted, newest_s: float) -> Look 
     """What is wrong with one message of the earlier lives, if anything."""
     call = saga.create
     assert call is not None
-    if saga.ident not in sighted.texts:
+    if saga.ident not in sighted.values:
         maybe_gone = any(d.invoke.t_s <= sighted.at_s for d in saga.deletes)
         due = sighted.whole or call.invoke.t_s > newest_s
         if not call.ok or maybe_gone or not due:
@@ -168,7 +179,7 @@ def _fate(saga: Saga, old: set[int], sighted: Sighted, newest_s: float) -> Look 
     if gone is not None:
         sentence = f"message {quoted(call.invoke.text)} is back after the restart"
         return broken(sentence, gone.n, gone.done_n, *sighted.ops)
-    return _changed(saga, call, old, sighted)
+    return _changed(saga, call, old, sighted) or _other(saga, old, sighted)
 
 
 def _changed(saga: Saga, call: Call, old: set[int], sighted: Sighted) -> Look | None:
@@ -176,9 +187,7 @@ def _changed(saga: Saga, call: Call, old: set[int], sighted: Sighted) -> Look | 
 
     What an update of the sighting's own life changed was perhaps not yet so.
     """
-    shown = sighted.texts[saga.ident]
-    texts = [call, *saga.updates]
-    mine = next((one for one in texts if one.invoke.text == shown), None)
+    shown, mine = source_of(saga, sighted)
     if mine is None or not (mine.ok or mine is call):
         return None
     settled_s = mine.acked_s if mine.ok else mine.invoke.t_s
@@ -191,4 +200,21 @@ def _changed(saga: Saga, call: Call, old: set[int], sighted: Sighted) -> Look | 
                 f"{later.acked_s:.3f} s"
             )
             return broken(sentence, later.n, later.done_n, *sighted.ops)
+    return None
+
+
+def _other(saga: Saga, old: set[int], sighted: Sighted) -> Look | None:
+    """The right text, but not as it was acknowledged."""
+    shown, mine = source_of(saga, sighted)
+    if mine is None or not mine.ok or not set(mine.lives) <= old or not mine.answer:
+        return None
+    acked, value = value_of(read_json(mine.answer.body)), sighted.values[saga.ident]
+    for name in ACKNOWLEDGED:
+        if name in acked and value.get(name) != acked[name]:
+            sentence = (
+                f"message {quoted(shown)} was acknowledged with {name} "
+                f"{quoted(acked[name])} and has {quoted(value.get(name))} after the "
+                "restart"
+            )
+            return broken(sentence, mine.n, mine.done_n, *sighted.ops)
     return None

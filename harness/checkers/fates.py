@@ -7,9 +7,15 @@ that told of it said that it is.
 from collections.abc import Iterator
 from math import inf
 
-from harness.checkers.calls import Call
 from harness.checkers.case import Case
-from harness.checkers.durable import Saga, Sighted, kept_lives, sagas_of, sightings
+from harness.checkers.durable import (
+    Saga,
+    Sighted,
+    kept_lives,
+    sagas_of,
+    sightings,
+    source_of,
+)
 from harness.checkers.look import HELD, Look, broken, quoted
 
 
@@ -32,7 +38,7 @@ def _newest_s(sagas: dict[str, Saga], sighted: Sighted) -> float:
     """Whatever began after this was newer than something that is shown."""
     acked = (
         saga.create.acked_s
-        for ident in sighted.texts
+        for ident in sighted.values
         if (saga := sagas.get(ident)) and saga.create
     )
     return min(acked, default=inf)
@@ -45,7 +51,7 @@ def _fate(
     assert call is not None
     due = sighted.whole or call.invoke.t_s > newest_s
     gone = any(one.invoke.t_s <= sighted.at_s for one in saga.deletes)
-    if saga.ident in sighted.texts:
+    if saga.ident in sighted.values:
         if call.status >= 500 and call in case.told:
             yield HELD
         yield from _changes(case, saga, old, sighted)
@@ -68,8 +74,7 @@ def _changes(case: Case, saga: Saga, old: set[int], sighted: Sighted) -> Iterato
             "back after the restart"
         )
         yield broken(sentence, told[0].n, told[0].done_n, *sighted.ops)
-    shown = sighted.texts[saga.ident]
-    mine = next((o for o in _texts(saga) if o.invoke.text == shown), None)
+    shown, mine = source_of(saga, sighted)
     if mine is None:
         return
     for order in case.orders.values():
@@ -83,7 +88,3 @@ def _changes(case: Case, saga: Saga, old: set[int], sighted: Sighted) -> Iterato
                     f"message shows {quoted(shown)} after the restart"
                 )
                 yield broken(sentence, later.n, later.done_n, *sighted.ops)
-
-
-def _texts(saga: Saga) -> list[Call]:
-    return [*([saga.create] if saga.create else []), *saga.updates]

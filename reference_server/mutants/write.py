@@ -85,6 +85,17 @@ def updates_in_memory(parts: Components) -> Components:
     return replace(parts, table=Forgetful)
 
 
+@mutant("edit-times-in-memory", "write/durable")
+def edit_times_in_memory(parts: Components) -> Components:
+    """An update stores the new text, and not when it was made."""
+
+    class Timeless(MessageTable):
+        def update(self, row: int, value: Value) -> None:
+            super().update(row, replace(value, updated_at=None))
+
+    return replace(parts, table=Timeless)
+
+
 @mutant("deletes-in-memory", "write/durable")
 def deletes_in_memory(parts: Components) -> Components:
     """Deletes never reach the database."""

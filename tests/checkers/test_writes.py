@@ -66,6 +66,30 @@ def test_durable(how: str) -> None:
     caught(it, "write/durable", answers(F.HISTORY, gone, 0))
 
 
+@pytest.mark.parametrize("name", ["author", "createdAt", "updatedAt"])
+@pytest.mark.parametrize("loses", [True, False])
+def test_what_was_acknowledged_is_what_survives(name: str, loses: bool) -> None:
+    it = story(3)
+    it.update(3)
+    it.restart()
+    it.end()
+
+    def other(value: dict[str, Any]) -> dict[str, Any]:
+        less = {key: kept for key, kept in value.items() if key != name}
+        return less if loses else {**less, name: 5}
+
+    wrong = messages(lambda m: [*m[:-1], {**m[-1], "value": other(m[-1]["value"])}])
+    said = caught(it, "write/durable", answers(F.INIT, wrong))
+    assert f"acknowledged with {name}" in said
+    without_nonce = messages(
+        lambda m: [
+            {**x, "value": {k: v for k, v in x["value"].items() if k != "nonce"}}
+            for x in m
+        ]
+    )
+    spared(it, "write/durable", answers(F.INIT, without_nonce))
+
+
 def test_a_snapshot_under_way_may_be_older_than_an_update_of_its_own_life() -> None:
     it = story(3)
     it.restart()

@@ -32,6 +32,7 @@ IN_SCENARIOS = frozenset(
         "delete-by-window-id",
         "delete-checked-too-early",
         "deleted-still-changed",
+        "edit-times-in-memory",
         "edited-not-deleted",
         "event-as-old-as-its-message",
         "event-line-ends-normalised",
