@@ -6,7 +6,7 @@ Longer than other files, for it is the one list of all that a scenario can ask f
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import (
     AbstractAsyncContextManager,
     aclosing,
@@ -16,6 +16,7 @@ from contextlib import (
 
 from harness.aim import AIM_ATTEMPTS, Shot
 from harness.arm import Bare, How, Network, Server, Storage
+from harness.bad_input import MARK, BadInput, bad_inputs
 from harness.client.calls import Completion, answer_json, cookie_of
 from harness.client.client import EVENTS, Start, VirtualClient
 from harness.client.stream import Attempt
@@ -74,6 +75,7 @@ class World:
         self.limits: Limits = profiled.limits
         self.tolerances = tolerances
         self.load = load or Load()
+        self._profiled = profiled
         self.paths = profiled.paths
         self.retry_ms = retry_ms
         self.rng = rng
@@ -101,6 +103,7 @@ class World:
         if probes_lag:  # in virtual time nothing is late
             self._lag = asyncio.create_task(self._waiter.probe_lag(), name="lag probe")
         self._written = 0
+        self._bad = 0
         self._acked: list[Sent] = []
         self._walks = 0
         self._probes = 0
@@ -333,30 +336,25 @@ class World:
         """Ping a connection id by hand."""
         return await (await self._people.calls("pinger", uid)).ping(connection)
 
-    async def send_bad(
-        self,
-        label: str,
-        method: str,
-        path: str,
-        *,
-        content: bytes = b"",
-        headers: Mapping[str, str] | None = None,
-        marker: str = "",
-        unsized: bool = False,
-    ) -> None:
-        """Send what the server must refuse; `marker` may never be stored or sent.
+    def bad_inputs(self, message_id: object) -> list[BadInput]:
+        """All that the server must refuse; the id is of a message that could be hit."""
+        return bad_inputs(
+            self.profile, self._profiled, uid=self.uid(), message_id=message_id
+        )
 
-        The length of an `unsized` body is not told beforehand.
-        """
+    async def send_bad(self, bad: BadInput) -> None:
+        """Send what the server must refuse, in no way to be stored or sent on."""
+        self._bad += 1
+        marker = f"bad-{self._bad}"
         calls = await self._people.calls("vandal", USER)
         await calls.bad_input(
-            label,
-            method,
-            path,
-            content=content,
-            headers=headers,
-            marker=marker,
-            unsized=unsized,
+            bad.label,
+            bad.method,
+            bad.path,
+            content=bad.content.replace(MARK, marker.encode()),
+            headers=bad.headers,
+            marker=marker if MARK in bad.content else "",
+            unsized=bad.unsized,
         )
 
     async def without_uid(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from hypothesis import strategies as st
 
+from harness.bad_input import kinds_of
 from harness.chaos import weights
 from harness.chaos.profiles import WITHOUT, without
 from harness.core.fault import Aim, Close, FaultKind
@@ -350,8 +351,13 @@ def _probe(draw: st.DrawFn, scene: _Scene) -> Step:
 
 
 @lru_cache(maxsize=4)
-def _bad_kinds(profile: Profile) -> st.SearchStrategy[BadKind]:
-    return weighted(without(weights.BAD_INPUTS, WITHOUT[profile].bad))
+def _bad_kinds(profile: Profile) -> st.SearchStrategy[tuple[BadKind, bool]]:
+    return st.sampled_from(kinds_of(profile))
+
+
+def _bad(draw: st.DrawFn, scene: _Scene) -> Step:
+    kind, support = draw(_bad_kinds(scene.profile))
+    return Bad(kind=kind, support=support)
 
 
 def _open(draw: st.DrawFn, scene: _Scene) -> Step:
@@ -371,7 +377,7 @@ _DRAWS: dict[str, Callable[[st.DrawFn, _Scene], Step]] = {
     "page-back": lambda draw, scene: PageBack(),  # noqa: ARG005  # a row of the table
     "snapshot": lambda draw, scene: LoadSnapshot(),  # noqa: ARG005  # as above
     "probe": _probe,
-    "bad-input": lambda draw, scene: Bad(kind=draw(_bad_kinds(scene.profile))),
+    "bad-input": _bad,
     "ping": lambda draw, scene: Ping(closed=draw(_BOOLEANS)),  # noqa: ARG005  # as above
     "wait": lambda draw, scene: Wait(ms=draw(_WAITS)),  # noqa: ARG005  # as above
     "pause": lambda draw, scene: Pause(ms=draw(_PAUSES)),  # noqa: ARG005  # as above

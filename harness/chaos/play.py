@@ -11,7 +11,6 @@ from contextlib import suppress
 
 from harness.arm import How
 from harness.chaos import cuts
-from harness.chaos.bad_input import bad_request
 from harness.chaos.cast import Cast
 from harness.chaos.known import Known
 from harness.chaos.lasting import bite, bite_last, fault_of
@@ -198,23 +197,9 @@ class Player:
         return self.cast.find(name) or "writer"
 
     async def _bad(self, step: Bad) -> None:
-        self._numbered += 1
-        request = bad_request(
-            step.kind,
-            profile=self.world.profile,
-            paths=self.world.paths,
-            limits=self.world.limits,
-            message_id=self.known.back(0),
-            marker=f"bad-{self._numbered}",
-        )
-        await self.world.send_bad(
-            request.label,
-            request.method,
-            request.path,
-            content=request.content,
-            headers=request.headers,
-            marker=request.marker,
-        )
+        for bad in self.world.bad_inputs(self.known.back(0)):
+            if (bad.kind, bad.support) == (step.kind, step.support):
+                await self.world.send_bad(bad)
 
     async def _probe(self, step: Probe) -> None:
         for _ in range(self.known.lacking(step.cursor)):

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeVar
 
 from harness.core.profile import Profile
-from harness.core.steps import BadKind, CursorKind
+from harness.core.steps import CursorKind
 
 T = TypeVar("T")
 _UNBOUNDED = (
@@ -14,15 +14,12 @@ _UNBOUNDED = (
 )
 """Edges of a log and a window bounded by count; a page is more than a case writes."""
 
-_PATCHES = frozenset((BadKind.BAD_PATCH, BadKind.EMPTY_PATCH))
-
 
 class Without(NamedTuple):
     """What there is none of; `edges` are patterns of names in `harness.chaos.edges`."""
 
     steps: frozenset[str] = frozenset()
     cursors: frozenset[CursorKind] = frozenset()
-    bad: frozenset[BadKind] = frozenset()
     edges: tuple[str, ...] = ()
 
 
@@ -43,7 +40,6 @@ WITHOUT: dict[Profile, Without] = {
         cursors=frozenset(
             (CursorKind.EVICTED, CursorKind.PREVIOUS_LIFE, CursorKind.REUSED)
         ),
-        bad=_PATCHES | {BadKind.NO_PAGE},
         edges=(
             *("*reset*", "record/*", "cursor/evicted", "cursor/earlier-life"),
             *("restart/stale-cursor", "restart/reused-ids", "restart/two-lives-ago"),
@@ -51,7 +47,6 @@ WITHOUT: dict[Profile, Without] = {
         ),
     ),
     Profile.PRIVATE: Without(
-        bad=frozenset((BadKind.NO_PAGE,)),
         # A reset is due there only after more than one step: none cuts the next stream.
         edges=("cut/in-reset", *_UNBOUNDED),
     ),

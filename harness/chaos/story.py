@@ -123,7 +123,8 @@ def _writing(step: Write | Update | Delete | Bad) -> str:
         case Delete():
             return f"{_by(step.by)} deletes {_message(step.back)}"
         case Bad():
-            return f"somebody sends bad input ({step.kind.replace('-', ' ')})"
+            who = "the support side" if step.support else "somebody"
+            return f"{who} sends bad input ({step.kind.replace('-', ' ')})"
 
 
 def _cutting(step: Cut | CutAt | CutNext | Switch) -> str:

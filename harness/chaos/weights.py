@@ -6,7 +6,7 @@ number says; the first is what shrinking ends at, so the plainest comes first.
 
 from harness.core.fault import Aim, FaultKind
 from harness.core.profile import USER
-from harness.core.steps import BadKind, CursorKind
+from harness.core.steps import CursorKind
 
 STEPS: dict[str, int] = {
     "write": 10,
@@ -64,7 +64,6 @@ CURSORS: dict[CursorKind, int] = {
 }
 
 AIMS: dict[Aim, int] = dict.fromkeys(Aim, 1)
-BAD_INPUTS: dict[BadKind, int] = dict.fromkeys(BadKind, 1)
 
 LIMITS: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
 TABS: tuple[int, ...] = (1, 2, 2, 3)

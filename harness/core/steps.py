@@ -71,20 +71,45 @@ class BadKind(StrEnum):
     CUT_SHORT = "cut-short"
     NOT_UTF8 = "not-utf8"
     ARRAY = "array"
+    STRING = "string"
+    NULL = "null"
     DEEP = "deeply-nested"
     NO_TEXT = "no-text"
     NO_AUTHOR = "no-author"
     WRONG_TYPE = "wrong-type"
+    NULL_TEXT = "null-text"
+    LIST_FOR_TEXT = "list-for-text"
     EMPTY_TEXT = "empty-text"
     TEXT_TOO_LONG = "text-too-long"
+    TEXT_ONE_TOO_LONG = "text-one-too-long"
+    NUMBER_FOR_AUTHOR = "number-for-author"
+    EMPTY_AUTHOR = "empty-author"
     AUTHOR_TOO_LONG = "author-too-long"
+    NUMBER_FOR_NONCE = "number-for-nonce"
     NONCE_TOO_LONG = "nonce-too-long"
     BODY_TOO_LARGE = "body-too-large"
-    BAD_PATCH = "bad-patch"
+    UNSIZED_BODY = "body-too-large-of-untold-length"
+    PATCH_NO_JSON = "patch-no-json"
     EMPTY_PATCH = "empty-patch"
+    BAD_PATCH = "bad-patch"
+    PATCH_EMPTY_TEXT = "patch-empty-text"
+    PATCH_TEXT_TOO_LONG = "patch-text-too-long"
+    PATCH_ARRAY = "patch-array"
+    PATCH_NOT_UTF8 = "patch-not-utf8"
+    PATCH_TOO_LARGE = "patch-too-large"
+    PATCH_OF_A_WORD = "patch-of-a-word"
+    DELETE_OF_A_WORD = "delete-of-a-word"
     BAD_PAGE = "bad-page"
     NO_PAGE = "no-page"
+    EMPTY_PAGE = "empty-page"
+    HUGE_PAGE = "huge-page"
+    HALF_A_PAGE = "half-a-page"
     NO_PING_ID = "no-ping-id"
+    NO_TOKEN = "no-token"
+    SCHEME_ALONE = "scheme-alone"
+    HALF_A_TOKEN = "half-a-token"
+    OTHER_TOKEN = "other-token"
+    OTHER_SCHEME = "other-scheme"
 
 
 class _Step(
@@ -200,9 +225,13 @@ class Probe(_Step, frozen=True, kw_only=True, tag="probe"):
 
 
 class Bad(_Step, frozen=True, kw_only=True, tag="bad-input"):
-    """A request that must be refused and leave no trace."""
+    """A request that must be refused and leave no trace.
+
+    By `support` it is sent in the place of the support side, where there is one.
+    """
 
     kind: BadKind
+    support: bool = False
 
 
 class Ping(_Step, frozen=True, kw_only=True, tag="ping"):

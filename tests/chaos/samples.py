@@ -57,6 +57,7 @@ STEPS: tuple[Step, ...] = (
     *(Probe(cursor=kind, place=place) for kind in CursorKind for place in Place),
     Probe(cursor=CursorKind.HEAD, user="other"),
     *(Bad(kind=kind) for kind in BadKind),
+    Bad(kind=BadKind.NO_JSON, support=True),
     Ping(),
     Ping(closed=True),
     Wait(ms=20),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from harness.bad_input import kinds_of
 from harness.chaos.draw import schedules
 from harness.chaos.profiles import WITHOUT
 from harness.core.fault import FaultKind
@@ -64,7 +65,8 @@ def test_nothing_is_drawn_that_the_profile_does_not_have(profile: Profile) -> No
     assert {case.profile for case in found} == {profile}
     assert not {step.__struct_config__.tag for step in steps} & absent.steps
     assert not {s.cursor for s in steps if isinstance(s, Probe)} & absent.cursors
-    assert not {s.kind for s in steps if isinstance(s, Bad)} & absent.bad
+    bad = {(step.kind, step.support) for step in steps if isinstance(step, Bad)}
+    assert bad <= set(kinds_of(profile))
     users = {tab.user for case in found for tab in case.clients}
     assert users == ({"user", "other"} if profile in PERSONAL else {"user"})
 
