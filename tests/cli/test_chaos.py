@@ -15,7 +15,8 @@ USAGES = {
     "chaos --time 0": "'0' is not a time such as 60s, 10m or 1h",
     "chaos --time soon": "'soon' is not a time",
     "chaos --time 2d": "'2d' is not a time",
-    "chaos --profile log": "random schedules are drawn for broadcast alone",
+    "chaos --profile moon": "does not claim profile 'moon'",
+    "chaos --profile log --mutant constant-epoch": "is of profile 'broadcast', not of",
     "chaos --runs 0": "0 is not in the range",
     "chaos --jobs 0": "0 is not in the range",
     "chaos --seed x": "'x' is not a valid integer",
@@ -81,6 +82,14 @@ def test_a_find_is_told_kept_and_replayed(tmp_path: Path) -> None:
     assert clean.status == 0, clean.text
     kept = tmp_path / "unbroken-chaos" / "histories" / f"{found.stem}.jsonl"
     assert unbroken("judge", kept, cwd=tmp_path).status == 1
+
+
+def test_a_mutant_is_hunted_in_its_own_profile(tmp_path: Path) -> None:
+    options = ("--mutant", "log-replay-inclusive", "--runs", 60, "--jobs", 1)
+    done = unbroken("chaos", *options, cwd=tmp_path)
+    assert done.status == 1, done.text
+    assert "FOUND  event/no-duplicate" in done.text
+    assert "Profile log: every message is kept." in done.text
 
 
 def test_a_find_is_kept_when_the_time_is_up(tmp_path: Path) -> None:
