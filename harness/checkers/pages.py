@@ -9,11 +9,12 @@ from typing import Any
 from harness.checkers.calls import Call, page_of, value_of
 from harness.checkers.case import Case
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short
+from harness.checkers.served import unserved
 from harness.checkers.shown import LifeModel, Stroll
 from harness.checkers.shown import Look as SnapshotLook
 from harness.checkers.sse import read_json
 from harness.core.history import F
-from harness.core.profile import RESUMABLE, Profile
+from harness.core.profile import RESUMABLE, WINDOWED, Profile
 
 VALUE_KEYS = frozenset(("author", "text", "createdAt", "updatedAt", "nonce"))
 
@@ -25,9 +26,20 @@ def pages(case: Case) -> Iterator[Look]:
     """
     for call in case.calls.by_f[F.HISTORY]:
         yield from _not_older(call)
+    yield from _unserved(case)
     for model in case.models.values():
         for stroll in model.strolls:
             yield _complete(stroll)
+
+
+def _unserved(case: Case) -> Iterator[Look]:
+    """Only who walks back asks for what there surely is."""
+    newest = [] if case.profile in WINDOWED else case.calls.by_f[F.INIT]
+    for call in (*newest, *case.calls.by_f[F.HISTORY]):
+        walks = call.invoke.f is F.INIT or call.invoke.walk > 0
+        look = unserved(case, call, any_error=walks)
+        if look is not None:
+            yield look
 
 
 def _not_older(call: Call) -> Iterator[Look]:

@@ -7,6 +7,7 @@ from typing import Any
 from harness.checkers.calls import Call, Snapshot, value_of
 from harness.checkers.case import Case
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short
+from harness.checkers.served import unserved
 from harness.checkers.shown import LifeModel
 from harness.checkers.shown import Look as Shown
 from harness.core.history import F
@@ -22,6 +23,8 @@ def window(case: Case) -> Iterator[Look]:
         if call.ok and call.answer is not None and call.answer.truncated:
             sentence = "an /init answer was longer than any window can be"
             yield broken(sentence, call.n, call.done_n)
+        elif (look := unserved(case, call)) is not None:
+            yield look
     for snapshot in case.calls.snapshots:
         wrong = _malformed(case, snapshot)
         if wrong is not None:

@@ -85,6 +85,32 @@ def history_skips_edge(parts: Components) -> Components:
     return replace(parts, shared_store=Skipping)
 
 
+@mutant("history-end-crashes", "history/pages")
+def history_end_crashes(parts: Components) -> Components:
+    """Before the first message there is no page, but a 500."""
+
+    class Crashing(SharedStore):
+        def page(self, before_ms: int, size: int) -> list[Value]:
+            page = super().page(before_ms, size)
+            return [page[0], *page[1:]]
+
+    return replace(parts, shared_store=Crashing)
+
+
+@mutant("personal-history-end-crashes", "history/pages", "private")
+def personal_history_end_crashes(parts: Components) -> Components:
+    """The same in a personal chat."""
+
+    class Crashing(PersonalStore):
+        def page(self, uid: str, before: int | None, size: int) -> Page:
+            page = super().page(uid, before, size)
+            if before is None:
+                return page
+            return replace(page, messages=[page.messages[0], *page.messages[1:]])
+
+    return replace(parts, personal_store=Crashing)
+
+
 @mutant("history-with-ids", "history/not-interactive")
 def history_with_ids(parts: Components) -> Components:
     """The messages of a history page carry ids."""

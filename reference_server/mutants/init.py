@@ -12,6 +12,19 @@ from reference_server.profiles.broadcast import Broadcast
 CURSOR_DELAY_S = 0.05
 
 
+@mutant("init-empty-crashes", "init/window")
+def init_empty_crashes(parts: Components) -> Components:
+    """The snapshot of an empty chat is a 500: nobody looks whether there is a first."""
+
+    class Crashing(Broadcast):
+        async def snapshot(self) -> Json:
+            snapshot = await super().snapshot()
+            first, *others = snapshot["messages"]
+            return snapshot | {"messages": [first, *others]}
+
+    return replace(parts, broadcast=Crashing)
+
+
 @mutant("init-newest-first", "init/window")
 def init_newest_first(parts: Components) -> Components:
     """/init lists the newest message first."""

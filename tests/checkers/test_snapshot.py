@@ -7,7 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.core.history import WITNESS, F, Invoke, LifePhase, Ok
+from harness.core.fault import FaultKind
+from harness.core.history import (
+    WITNESS,
+    Answer,
+    F,
+    Fail,
+    Invoke,
+    LifePhase,
+    Ok,
+    Request,
+)
 from tests.checkers.story import (
     Edit,
     Story,
@@ -382,3 +392,51 @@ def test_target_that_was_running_already() -> None:
     for slug in ("init/window", "init/oldest", "history/pages", "converge"):
         spared(it, slug)
     caught(it, "init/window", answers(F.INIT, messages(lambda m: m[1:])))
+
+
+# ---- questions that get no good answer -----------------------------------------------
+
+
+def asked(it: Story, f: F, status: int, **fields: Any) -> None:
+    request = Request(method="GET", path="/somewhere", query={"loadFrom": "7"})
+    answer = Answer(status=status, body="oops")
+    it.call("reader", f, answer, failed=True, request=request, **fields)
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_good_question_is_answered(status: int) -> None:
+    it = story()
+    asked(it, F.INIT, status)
+    said = caught(it.end(), "init/window")
+    assert f"GET /somewhere?loadFrom=7 was answered {status}: oops" in said
+    it = story()
+    asked(it, F.HISTORY, status, walk=1)
+    assert f"answered {status}" in caught(it.end(), "history/pages")
+
+
+def test_a_page_of_what_may_not_be_there_may_be_refused_and_not_failed_at() -> None:
+    it = story()
+    asked(it, F.HISTORY, 404)
+    unseen(it.end(), "history/pages")
+    asked(it, F.HISTORY, 503)
+    assert "answered 503" in caught(it, "history/pages")
+
+
+@pytest.mark.parametrize("kind", [FaultKind.STORAGE_AWAY, FaultKind.PAUSE])
+def test_a_question_under_a_fault_may_fail(kind: FaultKind) -> None:
+    it = story()
+    heal = it.fault(kind)
+    asked(it, F.INIT, 503)
+    asked(it, F.HISTORY, 503, walk=1)
+    heal()
+    it.end()
+    spared(it, "init/window")
+    unseen(it, "history/pages")
+
+
+def test_a_server_that_ends_may_fail() -> None:
+    it = story()
+    call = it.add(Invoke, who="reader", f=F.INIT)
+    it.stop()
+    it.add(Fail, call=call, answer=Answer(status=503))
+    spared(it.end(), "init/window")
