@@ -20,7 +20,7 @@ _JSON = MappingProxyType({"Content-Type": "application/json"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BadInput:
+class BadRequest:
     """One request; by `support` it is sent in the place of the support side.
 
     The length of an `unsized` body is not told beforehand.
@@ -49,9 +49,9 @@ def kinds_of(profile: Profile) -> list[tuple[BadKind, bool]]:
     return [*((kind, False) for kind in own), *((kind, True) for kind in support)]
 
 
-def bad_inputs(
+def bad_requests(
     profile: Profile, profiled: Profiled, *, uid: str, message_id: object
-) -> list[BadInput]:
+) -> list[BadRequest]:
     """All that there is; `message_id` is of a message that a patch could hit.
 
     Where message ids are not numbers, no word is a bad one.
@@ -71,14 +71,14 @@ def bad_inputs(
     ]
 
 
-def _messages(profiled: Profiled, uid: str) -> Iterator[BadInput]:
+def _messages(profiled: Profiled, uid: str) -> Iterator[BadRequest]:
     paths, size = profiled.paths, profiled.limits.max_body_bytes
     for kind, content in _bodies(size).items():
-        yield BadInput(
+        yield BadRequest(
             kind=kind, method="POST", path=paths.messages, content=content,
             headers=_JSON,
         )  # fmt: skip
-    yield BadInput(
+    yield BadRequest(
         kind=BadKind.UNSIZED_BODY,
         method="POST",
         path=paths.messages,
@@ -90,7 +90,7 @@ def _messages(profiled: Profiled, uid: str) -> Iterator[BadInput]:
         yield from _by_support(profiled, uid)
 
 
-def _by_support(profiled: Profiled, uid: str) -> Iterator[BadInput]:
+def _by_support(profiled: Profiled, uid: str) -> Iterator[BadRequest]:
     path = profiled.paths.operator.replace("{uid}", quote(uid, safe=""))
     token = profiled.operator_token
     shown = {"Authorization": f"Bearer {token}"} | _JSON
@@ -99,7 +99,7 @@ def _by_support(profiled: Profiled, uid: str) -> Iterator[BadInput]:
         *((kind, content, shown) for kind, content in bodies.items()),
         *((kind, _but(), given | _JSON) for kind, given in _tokens(token).items()),
     ):
-        yield BadInput(
+        yield BadRequest(
             kind=kind,
             method="POST",
             path=path,
@@ -109,9 +109,11 @@ def _by_support(profiled: Profiled, uid: str) -> Iterator[BadInput]:
         )
 
 
-def _changes(profiled: Profiled, message_id: object) -> Iterator[BadInput]:
+def _changes(profiled: Profiled, message_id: object) -> Iterator[BadRequest]:
     path = profiled.paths.message
-    good, word = (path.replace("{id}", str(one)) for one in (message_id, "abc"))
+    good, word = (
+        path.replace("{id}", quote(str(one), safe="")) for one in (message_id, "abc")
+    )
     patches = _patches(profiled.limits.max_body_bytes)
     patch = b'{"text": "MARK"}'
     for kind, method, where, content in (
@@ -119,15 +121,15 @@ def _changes(profiled: Profiled, message_id: object) -> Iterator[BadInput]:
         (BadKind.PATCH_OF_A_WORD, "PATCH", word, patch),
         (BadKind.DELETE_OF_A_WORD, "DELETE", word, b""),
     ):
-        yield BadInput(
+        yield BadRequest(
             kind=kind, method=method, path=where, content=content, headers=_JSON
         )
 
 
-def _questions(profile: Profile, profiled: Profiled) -> Iterator[BadInput]:
+def _questions(profile: Profile, profiled: Profiled) -> Iterator[BadRequest]:
     for kind, query in _pages(profile).items():
-        yield BadInput(kind=kind, method="GET", path=profiled.paths.history + query)
-    yield BadInput(kind=BadKind.NO_PING_ID, method="POST", path=profiled.paths.ping)
+        yield BadRequest(kind=kind, method="GET", path=profiled.paths.history + query)
+    yield BadRequest(kind=BadKind.NO_PING_ID, method="POST", path=profiled.paths.ping)
 
 
 def _but(**changes: Any) -> bytes:

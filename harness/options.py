@@ -105,23 +105,18 @@ def check_arm(target: Target, arm: str) -> None:
 
 
 def profiles_of(target: Target, name: str) -> tuple[str, ...]:
-    """The profiles to judge: the one of this name, or all; see `profile_of`."""
-    return (profile_of(target, name),) if name else tuple(target.profiles)
-
-
-def profile_of(target: Target, name: str) -> str:
-    """One profile to judge, by default the first.
+    """The profiles to judge: the one of this name, or all for "".
 
     Raises `BadInput` when the target does not claim it.
     """
     if not name:
-        return next(iter(target.profiles))
+        return tuple(target.profiles)
     if name not in target.profiles:
         raise BadInput(
             f"target {target.name!r} does not claim profile {name!r}; it claims "
             f"{', '.join(target.profiles)}"
         )
-    return name
+    return (name,)
 
 
 def requirement_of(config: pytest.Config) -> str:

@@ -13,10 +13,11 @@ from contextlib import (
     asynccontextmanager,
     nullcontext,
 )
+from http import HTTPStatus
 
 from harness.aim import AIM_ATTEMPTS, Shot
 from harness.arm import Bare, How, Network, Server, Storage
-from harness.bad_input import MARK, BadInput, bad_inputs
+from harness.bad_input import MARK, BadRequest, bad_requests
 from harness.client.calls import Completion, answer_json, cookie_of
 from harness.client.client import EVENTS, Start, VirtualClient
 from harness.client.stream import Attempt
@@ -42,6 +43,9 @@ from harness.walk import by_id, by_time, walk_back
 
 TRY_AGAIN_S = 0.1
 """Pause of a writer that was refused before it tries again."""
+
+BAD_TRIES, TOO_SOON_S = 3, 1.1
+"""Section 3: a message a second. A server may count bad input as messages, too."""
 
 
 class World:
@@ -336,26 +340,36 @@ class World:
         """Ping a connection id by hand."""
         return await (await self._people.calls("pinger", uid)).ping(connection)
 
-    def bad_inputs(self, message_id: object) -> list[BadInput]:
+    def bad_requests(self, message_id: object) -> list[BadRequest]:
         """All that the server must refuse; the id is of a message that could be hit."""
-        return bad_inputs(
+        return bad_requests(
             self.profile, self._profiled, uid=self.uid(), message_id=message_id
         )
 
-    async def send_bad(self, bad: BadInput) -> None:
-        """Send what the server must refuse, in no way to be stored or sent on."""
+    async def send_bad(self, bad: BadRequest) -> None:
+        """Send what the server must refuse, in no way to be stored or sent on.
+
+        Who is told that it comes too soon says nothing else of it: it is sent again.
+        """
         self._bad += 1
-        marker = f"bad-{self._bad}"
+        marker = f"vandal-{self._bad}-"
         calls = await self._people.calls("vandal", USER)
-        await calls.bad_input(
-            bad.label,
-            bad.method,
-            bad.path,
-            content=bad.content.replace(MARK, marker.encode()),
-            headers=bad.headers,
-            marker=marker if MARK in bad.content else "",
-            unsized=bad.unsized,
-        )
+        for _ in range(BAD_TRIES):
+            done = await calls.bad_input(
+                bad.label,
+                bad.method,
+                bad.path,
+                content=bad.content.replace(MARK, marker.encode()),
+                headers=bad.headers,
+                marker=marker if MARK in bad.content else "",
+                unsized=bad.unsized,
+            )
+            if (
+                done.answer is None
+                or done.answer.status != HTTPStatus.TOO_MANY_REQUESTS
+            ):
+                return
+            await asyncio.sleep(TOO_SOON_S)
 
     async def without_uid(
         self,

@@ -80,7 +80,7 @@ async def test_table_of_bad_input(world: World) -> None:
     """Bad input is refused with an error body and leaves no trace."""
     alice = await world.client("alice")
     good = await world.write()
-    for bad in world.bad_inputs(good.id):
+    for bad in world.bad_requests(good.id):
         await world.send_bad(bad)
     await world.snapshot()
     await world.seen(await world.write(), alice)

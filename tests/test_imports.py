@@ -13,8 +13,8 @@ PACKAGES = ("harness", "scenarios", "reports", "reference_server")
 WORLD = tuple(
     f"harness.{name}"
     for name in (
-        "aim", "arm", "case", "crowds", "effects", "event", "link", "meter",
-        "middlebox", "nemesis",
+        "aim", "arm", "bad_input", "case", "crowds", "effects", "event", "link",
+        "meter", "middlebox", "nemesis",
         "pace", "people", "reach", "sent", "storage", "swarm", "waiter", "walk",
         "world",
     )
@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "harness.client.transport": ("httpcore", "httpx"),
     **dict.fromkeys(WORLD, (*WORLD, "harness.client", "harness.core", "msgspec")),
     "harness.arm": ("harness.core", "httpcore"),
+    "harness.bad_input": ("harness.core", "msgspec"),
     "harness.arms": (
         "harness.case", "harness.sim.arm",
         "harness.live.arm", "harness.live.toxiproxy_binary",
@@ -53,8 +54,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "harness.chaos": (
         "harness.chaos", "harness.checkers", "harness.core", "harness.world",
-        "harness.arm", "harness.aim", "harness.sent", "harness.client.client",
-        "hypothesis", "msgspec",
+        "harness.arm", "harness.aim", "harness.bad_input", "harness.sent",
+        "harness.client.client", "hypothesis", "msgspec",
     ),
     "harness.sim": (
         "harness.sim", "harness.client", "harness.core",

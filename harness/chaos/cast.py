@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from harness.client.client import Start, VirtualClient
 from harness.core.fault import Close, FaultKind
-from harness.core.profile import USER
+from harness.core.profile import PERSONAL, USER
 from harness.core.steps import Begins, Tab
 from harness.world import World
 
@@ -81,7 +81,9 @@ class Cast:
         return self._tabs[client.name].close
 
     def users(self, clients: Sequence[VirtualClient]) -> list[str]:
-        """Whose tabs these are, each once; the usual user's when there are none."""
+        """Who has a chat that one of these shows; where all have one, it is one."""
+        if self._world.profile not in PERSONAL:
+            return [USER]
         users = [self._tabs[client.name].user for client in clients]
         return list(dict.fromkeys(users)) or [USER]
 

@@ -105,6 +105,9 @@ NEVER_DRAWN = (
     *("init/from-cache", "write/before-broadcast"),  # faults of the storage
     "stream/survives-idle-proxy",  # a middlebox
     "load/*",  # crowds
+    "history/page-size",  # more messages than a case writes
+    "private/uid-required",  # calls without a uid
+    "write/rate-limit",  # own writes are paced
 )
 """Requirements that no random schedule can exercise, for what it takes is not drawn."""
 

@@ -17,7 +17,7 @@ from harness.chaos.lasting import bite, bite_last, fault_of
 from harness.client.client import VirtualClient
 from harness.core.errors import NotApplicable
 from harness.core.fault import FaultKind, refuse
-from harness.core.profile import RESETTING, USER
+from harness.core.profile import PERSONAL, RESETTING, USER
 from harness.core.schedule import Schedule
 from harness.core.steps import (
     Away,
@@ -197,7 +197,9 @@ class Player:
         return self.cast.find(name) or "writer"
 
     async def _bad(self, step: Bad) -> None:
-        for bad in self.world.bad_inputs(self.known.back(0)):
+        if not self.known.ids and self.world.profile in PERSONAL:
+            await self.write()  # its id tells what an id looks like
+        for bad in self.world.bad_requests(self.known.back(0)):
             if (bad.kind, bad.support) == (step.kind, step.support):
                 await self.world.send_bad(bad)
 
@@ -208,8 +210,8 @@ class Player:
         cursor = self.known.cursor(step.cursor, step.variant)
         if not cursor:
             return
-        if step.cursor is CursorKind.EVICTED:
-            await self._sweep()
+        if step.cursor is CursorKind.EVICTED and not await self._swept():
+            return
         header = cursor if step.place is not Place.QUERY else None
         query = cursor if step.place is Place.QUERY else None
         if step.place is Place.BOTH:
@@ -219,12 +221,17 @@ class Player:
             async with asyncio.timeout(None if resets else LOOK_S):
                 await self.world.probe(header=header, query=query, uid=step.user)
 
-    async def _sweep(self) -> None:
-        """Where events go by their age, time takes them away."""
+    async def _swept(self) -> bool:
+        """Where events go by their age, time takes them away: unless it is too long."""
         limits, tolerances = self.world.limits, self.world.tolerances
-        if limits.retention_ms:
-            late_ms = limits.prune_every_ms + tolerances.prune_ms
-            await self.world.outlasts((limits.retention_ms + late_ms) / 1_000)
+        if not limits.retention_ms:
+            return True
+        late_ms = limits.prune_every_ms + tolerances.prune_ms
+        gone_s = (limits.retention_ms + late_ms) / 1_000
+        if self._clock() + gone_s > self._until_s:
+            return False
+        await self.world.outlasts(gone_s)
+        return True
 
     async def _ping(self, step: Ping) -> None:
         self.cast.note_closed()

@@ -79,7 +79,8 @@ def _kept(schedule: Schedule) -> str:
         case Profile.NAIVE:
             return f"there is no log, the window keeps {messages}"
         case Profile.PRIVATE:
-            return f"a record keeps an event for {limits.retention_ms} ms"
+            age = f"{limits.retention_ms} ms" if limits.retention_ms else "its time"
+            return f"a record keeps an event for {age}"
     return "every message is kept"
 
 

@@ -10,6 +10,9 @@ from harness.checkers.snapshot import judged_last
 from harness.core.history import CloseKind, F, Life, View
 from harness.core.profile import WINDOWED
 
+BACK_S = 0.5
+"""Time for a snapshot."""
+
 
 @rule("converge")
 def converge(case: Case) -> Iterator[Look]:
@@ -134,13 +137,21 @@ def _still_faulty(case: Case, view: View) -> bool:
 
 
 def _hung_up_on(case: Case, view: View) -> bool:
-    """Who never pings is dropped again and again, and stands empty-handed between."""
-    return any(
+    """Who never pings is dropped again and again, and stands empty-handed between.
+
+    Once it is back it has had `BACK_S` to load what is there.
+    """
+    conns = case.by_who.get(view.who, [])
+    back = any(
+        conn.ping is not None and conn.ping.t_s + BACK_S < view.t_s < conn.end_s
+        for conn in conns
+    )
+    return not back and any(
         not conn.opened.pings
         and conn.closed is not None
         and conn.closed.kind is CloseKind.END
-        and conn.end_s <= view.t_s <= conn.end_s + case.settle_s
-        for conn in case.by_who.get(view.who, ())
+        and conn.end_s <= view.t_s
+        for conn in conns
     )
 
 

@@ -35,11 +35,12 @@ class Saga:
 @dataclass(slots=True)
 class Sighted:
     """What one look of a later life shows: ident -> value; `whole` when nothing is
-    hidden behind the window.
+    hidden behind the window. The `newest` are those of the snapshot.
     """
 
     ops: tuple[int | None, ...]
     values: dict[str, dict[str, Any]]
+    newest: frozenset[str]
     whole: bool
     at_s: float
 
@@ -113,6 +114,7 @@ def _shown(case: Case, snapshot: Snapshot, walk: Walk | None) -> Sighted:
     return Sighted(
         ops,
         values,
+        frozenset(case.idents.of(value_of(one)) for one in snapshot.messages),
         walk is not None or (small and _ungapped(case, snapshot)),
         last.done_s,
     )
@@ -204,7 +206,9 @@ def _changed(saga: Saga, call: Call, old: set[int], sighted: Sighted) -> Look | 
 
 
 def _other(saga: Saga, old: set[int], sighted: Sighted) -> Look | None:
-    """The right text, but not as it was acknowledged."""
+    """The right text, but not as it was acknowledged, in a snapshot."""
+    if saga.ident not in sighted.newest:
+        return None
     shown, mine = source_of(saga, sighted)
     if mine is None or not mine.ok or not set(mine.lives) <= old or not mine.answer:
         return None

@@ -7,6 +7,7 @@ operator's".
 
 from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from itertools import pairwise
 
 from harness.checkers.calls import Call
@@ -17,7 +18,7 @@ from harness.core.history import F
 from harness.core.profile import PERSONAL
 
 EVERY_S = 1.0
-TOO_MANY = 429
+TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS.value
 
 
 @rule("write/rate-limit", PERSONAL)
@@ -88,7 +89,7 @@ def _deserved(call: Call, own: Sequence[Call], case: Case) -> Look | None:
     """
     slack_s = ALLOWANCE_S + case.slack_s(call.invoke.t_s - EVERY_S, call.done_s)
     since_s = call.invoke.t_s - EVERY_S - slack_s
-    bad = [one for one in case.calls.by_f[F.BAD_INPUT] if _is_post(one)]
+    bad = [one for one in case.calls.by_f[F.BAD_INPUT] if _same_call(one, call)]
     near = [
         other
         for other in (*own, *bad)
@@ -106,5 +107,8 @@ def _deserved(call: Call, own: Sequence[Call], case: Case) -> Look | None:
     return HELD if any(other.ok for other in near) else None
 
 
-def _is_post(call: Call) -> bool:
-    return call.invoke.request is not None and call.invoke.request.method == "POST"
+def _same_call(one: Call, other: Call) -> bool:
+    mine, its = one.invoke.request, other.invoke.request
+    if mine is None or its is None:
+        return False
+    return (mine.method, mine.path) == (its.method, its.path)

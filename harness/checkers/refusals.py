@@ -5,6 +5,7 @@ certain without a look into the database.
 """
 
 from collections.abc import Iterator
+from http import HTTPStatus
 
 from harness.checkers.calls import Call
 from harness.checkers.case import Case
@@ -20,8 +21,6 @@ from harness.core.profile import Profile
 
 AFTER_S = 1.0
 """A stream that ends so soon after a refusal was ended by it."""
-
-TOO_MANY_REQUESTS = 429
 
 
 @rule("init/from-cache", (Profile.BROADCAST,))
@@ -156,7 +155,7 @@ def _told(case: Case, span: FaultSpan) -> Iterator[Look]:
 def _blames_caller(call: Call) -> bool:
     """A new message has nothing that could be refused, but for its writer's haste."""
     is_new = call.invoke.f is F.CREATE
-    return is_new and bool(call.status) and call.status != TOO_MANY_REQUESTS
+    return is_new and bool(call.status) and call.status != HTTPStatus.TOO_MANY_REQUESTS
 
 
 def _in_vain(case: Case, span: FaultSpan) -> Iterator[Look]:

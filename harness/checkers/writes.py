@@ -1,6 +1,7 @@
 """Rules for writes and their refusal: write/* of docs/protocol.md section 4."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 
 from harness.checkers.calls import Call
 from harness.checkers.case import Case
@@ -146,7 +147,9 @@ def bad_input(case: Case) -> Iterator[Look]:
             continue
         quiet = case.faults.quiet(call.invoke.who, call.invoke.t_s, call.done_s)
         if quiet and case.lives.up(call.invoke.t_s, call.done_s):
-            yield _rejected(call) or _stored(call, traces) or HELD
+            look = _rejected(call) or _stored(call, traces)
+            if look is not None or call.status != HTTPStatus.TOO_MANY_REQUESTS:
+                yield look or HELD
         yield from _streams_on(case, call)
 
 

@@ -28,17 +28,16 @@ def listed_mutants(target: Target, profile: str) -> list[Mutant]:
     return read_mutants(done.stdout, name=" ".join(command))
 
 
-def profiles_with(
-    target: Target, profiles: tuple[str, ...], name: str
-) -> tuple[str, ...]:
-    """Those of the profiles in which this mutant is to be seen; "" is none, and in all.
+def mutant_of(target: Target, name: str) -> Mutant | None:
+    """The mutant of this name as it is listed; "" is none.
 
-    Raises `BadInput` unless the target, as it is run, has it, and in one of them. An
-    application without a command to list its mutants is taken at its word.
+    Raises `BadInput` unless the target, as it is run, has it. An application without a
+    command to list its mutants is taken at its word: None, too.
     """
     if not name or (target.start is None and target.app and target.app.mutant):
-        return profiles
-    known = {one.name: one for one in listed_mutants(target, profiles[0])}
+        return None
+    first = next(iter(target.profiles))
+    known = {one.name: one for one in listed_mutants(target, first)}
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -46,9 +45,22 @@ def profiles_with(
             f"target {target.name!r} has no mutant {name!r}{hint}; `unbroken mutants` "
             "shows all"
         )
-    profile = known[name].profile
-    if profile not in profiles:
+    return known[name]
+
+
+def profiles_with(
+    target: Target, profiles: tuple[str, ...], name: str
+) -> tuple[str, ...]:
+    """Those of the profiles in which this mutant is to be seen; of "" all.
+
+    Raises `BadInput` as `mutant_of` does, and when it is to be seen in none of them.
+    """
+    mutant = mutant_of(target, name)
+    if mutant is None or mutant.profile not in target.profiles:
+        return profiles
+    if mutant.profile not in profiles:
         raise BadInput(
-            f"mutant {name!r} is of profile {profile!r}, not of {', '.join(profiles)}"
+            f"mutant {name!r} is of profile {mutant.profile!r}, not of "
+            f"{', '.join(profiles)}"
         )
-    return (profile,)
+    return (mutant.profile,)

@@ -12,7 +12,7 @@ from harness.case import versions
 from harness.chaos.story import story
 from harness.chaos.trial import Trials
 from harness.commands.folder import clear, prepare
-from harness.commands.listed import profiles_with
+from harness.commands.listed import mutant_of
 from harness.commands.outcome import write_reports
 from harness.commands.run import repeated
 from harness.core.schedule import Schedule, load_case, narrowed
@@ -42,7 +42,7 @@ def replay(
     loaded = load_target(find_target(target or schedule.target), app=app or "")
     check_arm(loaded, arm)
     narrowed(loaded, schedule)
-    profiles_with(loaded, (schedule.profile,), schedule.mutant)
+    mutant_of(loaded, schedule.mutant)
     prepare(out)
     clear(out)
     console = Console()

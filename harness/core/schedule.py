@@ -35,7 +35,7 @@ class CaseLimits(
 ):
     """Limits that the target is started with instead of its declared ones.
 
-    One that its profile does not have is not given to it.
+    One that its profile does not have, or that its start does not take, stays as it is.
     """
 
     message_limit: Limit
@@ -124,7 +124,7 @@ def narrowed(target: Target, schedule: Schedule) -> Target:
     changes = {
         name: value
         for name, value in msgspec.structs.asdict(schedule.limits).items()
-        if value and declared[name]  # 0: a limit that the profile does not have
+        if value and declared[name] and target.takes(name)
     }
     limits: Limits = msgspec.structs.replace(profiled.limits, **changes)
     changed = msgspec.structs.replace(profiled, limits=limits)

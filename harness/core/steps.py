@@ -1,5 +1,7 @@
 """The steps of a schedule: what happens in a random case, as plain data.
 
+Where each user has a chat, who writes without a tab, asks or bursts does so in the
+first user's; a tab writes in its own.
 Whom and how much, never when on a clock: each step begins when the one before it has
 ended, so that a schedule means the same on both arms. Bounds keep a case short.
 """
@@ -46,7 +48,7 @@ class CursorKind(StrEnum):
     """Which cursor a probe shows: where it stands against the log."""
 
     HEAD = "head"
-    OLD = "old"  # of this life, everything after it is still kept
+    OLD = "old"  # of this life, everything after it is still kept, but for its age
     EVICTED = "evicted"
     PREVIOUS_LIFE = "previous-life"
     REUSED = "reused"  # of an earlier life, with a number that this one has reached
@@ -274,7 +276,10 @@ class Burst(_Step, frozen=True, kw_only=True, tag="burst"):
 
 
 class Away(_Step, frozen=True, kw_only=True, tag="away"):
-    """Clients are cut off and turned away while others write `missed` messages."""
+    """Clients are cut off and turned away while others write `missed` messages.
+
+    Where each user has a chat, so many are written in each that one of them shows.
+    """
 
     whom: Whom
     missed: Small = 1

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -48,7 +49,8 @@ class Start(Strict, frozen=True, kw_only=True):
     """How to start the target as a process.
 
     `mutant` is what is appended to `command` to switch a deliberate bug on,
-    `list_mutants` prints one JSON object {name, requirement, description} a line.
+    `list_mutants` prints one JSON object a line: {name, requirement, description} and
+    the `profile` that it is of, by default broadcast.
     """
 
     command: tuple[str, ...]
@@ -116,6 +118,17 @@ class Target(Strict, frozen=True, kw_only=True):
         """What scenarios may ask of it; a target that runs already can do nothing."""
         return frozenset(() if self.url else self.capabilities)
 
+    def takes(self, limit: str) -> bool:
+        """Whether a value of this limit reaches it, however it is started."""
+        ways = []
+        if self.start is not None:
+            ways.append([*self.start.command, *self.start.env.values()])
+        if self.app is not None:
+            ways.append(list(self.app.env.values()))
+        return bool(ways) and all(
+            any(limit in _placeholders_in(text) for text in way) for way in ways
+        )
+
     def address(self) -> tuple[str, int]:
         """Host and port of a target that runs already."""
         parts = urlsplit(self.url)
@@ -180,6 +193,13 @@ def fill(
             f"{name}: command {list(command)!r} is malformed: {error}; write "
             "placeholders as {port}, a literal brace as {{"
         ) from error
+
+
+def _placeholders_in(text: str) -> set[str]:
+    try:
+        return {name for _, name, _, _ in Formatter().parse(text) if name}
+    except ValueError:  # malformed, and told when it is filled
+        return set()
 
 
 def placeholders(limits: Limits) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from harness.core.profile import Profile
 from harness.core.schedule import CaseLimits, Schedule, narrowed
 from harness.core.steps import (
     Away,
+    Bad,
+    BadKind,
     Burst,
     CursorKind,
     Cut,
@@ -202,6 +204,30 @@ def test_where_events_go_by_age_an_evicted_cursor_takes_time(tmp_path: Path) -> 
     assert probed(history)[2] == "other True"
     assert history.header.limits.retention_ms == 1_000
     assert history.header.limits.event_log_limit == 0  # private has none
+
+
+def test_a_sweep_that_takes_too_long_is_not_waited_for(tmp_path: Path) -> None:
+    limits = CaseLimits(message_limit=3, event_log_limit=2, retention_ms=60_000)
+    evicted, head = (Probe(cursor=c) for c in (CursorKind.EVICTED, CursorKind.HEAD))
+    case = schedule(evicted, head, profile="private", limits=limits, clients=())
+    history = run(case, tmp_path)
+    assert probed(history) == ["user False"]
+    assert history.records[-1].t_s < 10
+
+
+def test_bad_input_asks_by_an_id_of_the_targets_own(tmp_path: Path) -> None:
+    case = schedule(Bad(kind=BadKind.BAD_PAGE), profile="log", clients=())
+    history = run(case, tmp_path)
+    assert wrong(history) == []
+    asked = [r.f for r in history.records if isinstance(r, Invoke)]
+    assert asked.index(F.CREATE) < asked.index(F.BAD_INPUT)
+
+
+def test_where_there_are_no_users_there_is_one_chat(tmp_path: Path) -> None:
+    tabs = (Tab(name="alice"), Tab(name="bob", user="other"))
+    away = Away(whom=("alice", "bob"), missed=2)
+    history = run(schedule(away, clients=tabs), tmp_path)
+    assert whom(history, F.CREATE) == ["writer"] * 4
 
 
 def test_each_user_is_told_of_their_own_chat(tmp_path: Path) -> None:

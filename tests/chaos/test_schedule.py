@@ -124,3 +124,25 @@ def test_the_limits_of_a_case_replace_the_declared_ones() -> None:
     assert limits.keepalive_ms == target.profiles["broadcast"].limits.keepalive_ms
     with pytest.raises(BadInput, match="profile 'none such'"):
         narrowed(target, schedule(profile="none such"))
+
+
+def test_a_limit_that_does_not_reach_the_target_stays_as_declared() -> None:
+    target = load_target(find_target("reference"))
+    assert target.start is not None
+    command = tuple(
+        "20" if part == "{message_limit}" else part for part in target.start.command
+    )
+    start = msgspec.structs.replace(target.start, command=command)
+    deaf = msgspec.structs.replace(target, start=start)
+    limits = narrowed(deaf, schedule()).profiles["broadcast"].limits
+    assert (limits.message_limit, limits.event_log_limit) == (20, 2)
+
+
+def test_a_limit_that_the_profile_does_not_have_stays_away() -> None:
+    target = load_target(find_target("reference"))
+    of = CaseLimits(message_limit=3, event_log_limit=2, retention_ms=900)
+    for profile, had in {"log": (0, 0, 0), "private": (0, 0, 900)}.items():
+        case = schedule(profile=profile, limits=of)
+        limits = narrowed(target, case).profiles[profile].limits
+        kept = (limits.message_limit, limits.event_log_limit, limits.retention_ms)
+        assert kept == had

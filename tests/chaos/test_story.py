@@ -69,6 +69,7 @@ def test_a_story_of_two_users() -> None:
     [
         ("naive", "there is no log, the window keeps 3 messages"),
         ("log", "every message is kept"),
+        ("private", "a record keeps an event for its time"),
     ],
 )
 def test_what_is_kept_is_told_of_each_profile(profile: str, kept: str) -> None:

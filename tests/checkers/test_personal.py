@@ -173,6 +173,7 @@ def test_turned_away_and_yet_stored() -> None:
 # ---- write/rate-limit ----------------------------------------------------------------
 
 WAIT = {"retry-after": "1"}
+ERROR = '{"error": {"code": "bad", "message": "no"}}'
 
 
 def refused(it: Personal, *, uid: str = U1, **fields: Any) -> None:
@@ -227,18 +228,35 @@ def test_refused_for_nothing(before: str) -> None:
     assert "no other of its uid" in caught(it.end(), "write/rate-limit")
 
 
-@pytest.mark.parametrize("waited_s", [0.5, 1.5])
-def test_bad_input_may_be_counted(waited_s: float) -> None:
+@pytest.mark.parametrize(
+    ("path", "waited_s", "excused"),
+    [
+        ("/", 0.5, True),
+        ("/", 1.5, False),
+        ("/log/ping", 0.5, False),
+        ("/log/operator/u1/messages", 0.5, False),
+    ],
+)
+def test_bad_input_may_be_counted(path: str, waited_s: float, excused: bool) -> None:
     it = Personal()
-    request = Request(method="POST", path="/log/messages", body="no json")
+    request = Request(method="POST", path=path, body="no json")
     it.asked(F.BAD_INPUT, "no json", 400, uid=U1, request=request)
     it.wait(waited_s)
-    refused(it)
+    refused(it, request=Request(method="POST", path="/"))
     it.end()
-    if waited_s < 1:
+    if excused:
         unseen(it, "write/rate-limit")
     else:
         assert "no other of its uid" in caught(it, "write/rate-limit")
+
+
+def test_who_is_told_that_bad_input_comes_too_soon_has_not_refused_it() -> None:
+    it = Personal()
+    it.asked(F.BAD_INPUT, "no json", 429, uid=U1, body=ERROR)
+    unseen(it.end(), "write/bad-input")
+    it = Personal()
+    it.asked(F.BAD_INPUT, "no json", 400, uid=U1, body=ERROR)
+    spared(it.end(), "write/bad-input")
 
 
 @pytest.mark.parametrize(

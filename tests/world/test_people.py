@@ -67,7 +67,7 @@ async def run(
     for label in ("user", "other"):
         uid = f"{CASE.salt}-{label}"
         fields.setdefault("others", {})[f"/operator/{uid}/messages"] = stored
-    fields["others"] |= OTHERS
+    fields["others"] = OTHERS | fields["others"]
     async with bench(folder / "b", *streams, paths=PERSONAL, **fields) as on:
         await run_case(CASE, scenario, arm=ScriptedArm(on), path=path, folder=folder)
     return load(path), on
@@ -192,3 +192,23 @@ def test_users_of_two_cases_never_meet() -> None:
         msgspec.structs.replace(CASE, scenario="test_x.py::test_z").salt,
     }
     assert len(salts) == 3
+
+
+async def test_bad_input_that_comes_too_soon_is_sent_again(tmp_path: Path) -> None:
+    statuses = iter([429, 429, 400])
+
+    async def counting(wire: Wire) -> None:
+        await wire.send(answer(next(statuses), b"{}"))
+
+    async def scenario(world: World) -> None:
+        await world.write()
+        bad = next(one for one in world.bad_requests(7) if not one.support)
+        await world.send_bad(bad)
+
+    history, _ = await run(
+        tmp_path, scenario, frames(PING), others={"/messages": counting}
+    )
+    sent = [r for r in history.records if isinstance(r, Invoke) and r.f is F.BAD_INPUT]
+    assert len(sent) == 3
+    assert len({one.text for one in sent}) == 1
+    assert sent[1].t_s - sent[0].t_s > 1
