@@ -364,10 +364,10 @@ class World:
                 marker=marker if MARK in bad.content else "",
                 unsized=bad.unsized,
             )
-            if (
-                done.answer is None
-                or done.answer.status != HTTPStatus.TOO_MANY_REQUESTS
-            ):
+            if self.profile in PERSONAL and bad.method == "POST":
+                self._pace.spent(calls.uid)
+            status = done.answer.status if done.answer is not None else 0
+            if status != HTTPStatus.TOO_MANY_REQUESTS:
                 return
             await asyncio.sleep(TOO_SOON_S)
 

@@ -170,6 +170,15 @@ async def test_posts_of_one_user_take_turns() -> None:
     assert times["b"][0] - times["a"][0] < BETWEEN_S / 2
 
 
+async def test_what_may_count_as_a_post_is_waited_for_and_does_not_wait() -> None:
+    pace, loop = Pace(), asyncio.get_running_loop()
+    began = loop.time()
+    pace.spent("a")
+    pace.spent("a")
+    async with pace.turn("a"):
+        assert loop.time() - began >= BETWEEN_S
+
+
 async def test_nothing_is_changed_where_nothing_can_be(tmp_path: Path) -> None:
     """A scenario that tries is mended, not judged."""
     told: list[str] = []
