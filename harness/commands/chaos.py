@@ -19,7 +19,7 @@ from harness.commands.folder import clear, prepare
 from harness.commands.listed import profiles_with
 from harness.commands.twice import check_repeatable, hashed_by, tell_differences
 from harness.core.errors import BadInput, CouldNotRun
-from harness.core.fault import OF_STORAGE, FaultKind
+from harness.core.fault import OF_STORAGE, REPLACING, FaultKind
 from harness.core.requirement import Level
 from harness.core.schedule import case_name, encode_case
 from harness.core.target import load_target
@@ -132,8 +132,9 @@ class Hunt:
         if tally.edges and (verbose or not self.finds):
             edge_table(self._edges, tally.edges, tally.first_run, self._console)
             self._console.print()
-            # No schedule has faults of the storage; they meet no phase anyway.
-            faults = [str(one) for one in FaultKind if one not in OF_STORAGE]
+            # No schedule has faults of the storage, or a middlebox.
+            never = (*OF_STORAGE, *REPLACING)
+            faults = [str(one) for one in FaultKind if one not in never]
             coverage_table(faults, list(Phase), tally.covered, self._console)
         for find in self.finds:
             self._tell_find(find)
