@@ -429,9 +429,19 @@ def test_a_question_under_a_fault_may_fail(kind: FaultKind) -> None:
     asked(it, F.INIT, 503)
     asked(it, F.HISTORY, 503, walk=1)
     heal()
+    it.wait(2)
+    asked(it, F.INIT, 503)  # it has not noticed yet
     it.end()
     spared(it, "init/window")
     unseen(it, "history/pages")
+
+
+def test_a_database_that_is_back_is_noticed_in_the_end() -> None:
+    it = story()
+    it.fault(FaultKind.STORAGE_AWAY)()
+    it.wait(it.header.tolerances.settle_ms / 1_000 + 1)
+    asked(it, F.INIT, 503)
+    caught(it.end(), "init/window")
 
 
 def test_a_server_that_ends_may_fail() -> None:
