@@ -25,7 +25,7 @@ STEPS: dict[str, int] = {
     "open": 3,
     "snapshot": 3,
     "page-back": 2,
-    "bad-input": 3,
+    "bad-input": 7,
     "ping": 2,
     "wait": 3,
     "pause": 2,
