@@ -51,6 +51,11 @@ class Cursors:
         """Whether anybody was ever given this string, in whatever era."""
         return cursor in self.issued or cursor in self._unplaced
 
+    def given(self, cursor: str, t_s: float) -> bool:
+        """Whether anybody had been given this string before a time."""
+        unplaced_s = self._unplaced.get(cursor, inf)
+        return unplaced_s <= t_s or bool(self.eras_before(cursor, t_s))
+
     def eras_before(self, cursor: str, t_s: float) -> list[int]:
         """The eras that had issued it before a time."""
         found = self.issued.get(cursor, {})

@@ -85,7 +85,7 @@ def stand(case: "Case", conn: Conn, cursor: str) -> Standing:
     """Where a cursor stands when this connection shows it."""
     era, opened_s = conn.era, conn.opened.t_s
     assert era is not None
-    if not case.cursors.ever(cursor):
+    if not case.cursors.ever(cursor) or _is_to_come(case, conn, cursor):
         never = Due.EITHER if case.profile is Profile.LOG else Due.RESET
         return Standing(cursor, Origin.NOWHERE, due=never)
     held = case.cursors.era_of(cursor, conn.who, opened_s)
@@ -94,6 +94,22 @@ def stand(case: "Case", conn: Conn, cursor: str) -> Standing:
     if held != era:
         return _stand_earlier(case, conn, cursor, held)
     return _stand_here(case, conn, cursor, case.orders[era])
+
+
+def _is_to_come(case: "Case", conn: Conn, cursor: str) -> bool:
+    """Whether only events that were committed after the answer had this cursor."""
+    order = case.order_of(conn)
+    if order is None or case.cursors.given(cursor, conn.opened.t_s):
+        return False
+    position = case.cursors.position(cursor, order.life)
+    answered_s = _answered_s(conn)
+    most = order.high(answered_s) + _hidden(order, answered_s)
+    return position is not None and position > most
+
+
+def _answered_s(conn: Conn) -> float:
+    answer = conn.reset or conn.ping
+    return answer.t_s if answer else conn.end_s
 
 
 def _stand_earlier(case: "Case", conn: Conn, cursor: str, held: int) -> Standing:
@@ -118,8 +134,7 @@ def _stand_here(case: "Case", conn: Conn, cursor: str, order: Order) -> Standing
     position = case.cursors.position(cursor, order.life)
     if position is None:
         return Standing(cursor, Origin.HERE, order.life)
-    answer = conn.reset or conn.ping
-    answered_s = answer.t_s if answer else conn.end_s
+    answered_s = _answered_s(conn)
     low = max(order.low(conn.opened.t_s) - position, 0)
     high = max(order.high(answered_s) - position, 0) + _hidden(order, answered_s)
     asked = Asked(

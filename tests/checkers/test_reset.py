@@ -3,7 +3,16 @@
 import msgspec
 import pytest
 
-from harness.core.history import Closed, CloseKind, Frame, LifePhase, Responded
+from harness.core.history import (
+    AnyRecord,
+    Closed,
+    CloseKind,
+    Frame,
+    Invoke,
+    LifePhase,
+    Opened,
+    Responded,
+)
 from tests.checkers.story import (
     Edit,
     Story,
@@ -142,6 +151,40 @@ def test_unknown_cursor(cursor: str) -> None:
     silent = edit_frames(lambda _: None, lambda f: f.conn == stream.number)
     assert "500" in caught(it, "reset/unknown-cursor", refused, silent)
     caught(it, "reset/unknown-cursor", instead(stream.number, it.server.log[0][1]))
+
+
+def test_a_cursor_that_comes_to_be_only_later() -> None:
+    it = Story()
+    it.begin()
+    it.create()
+    stream = it.open("x", header="e1-2")
+    it.wait(0.5)
+    it.create()
+    it.end()
+    spared(it, "reset/unknown-cursor")
+    assert "never issued" in caught(it, "reset/unknown-cursor", unreset(stream.number))
+
+
+def test_a_cursor_that_may_have_come_to_be_just_now() -> None:
+    """Its write had been begun when it was shown."""
+    it = Story()
+    it.begin()
+    it.create()
+    stream = it.open("x", header="e1-2")
+    it.wait(0.5)
+    it.create()
+    it.end()
+
+    def begun(records: list[AnyRecord]) -> list[AnyRecord]:
+        call = next(r for r in records if isinstance(r, Invoke) and r.text == "text 2")
+        shown = next(r for r in records if isinstance(r, Opened) and r.who == "x")
+        call = msgspec.structs.replace(call, t_s=shown.t_s)
+        others = [r for r in records if r.n != call.n]
+        place = others.index(shown)
+        return [*others[:place], call, *others[place:]]
+
+    unseen(it, "reset/unknown-cursor", begun)
+    unseen(it, "reset/unknown-cursor", begun, unreset(stream.number))
 
 
 def test_unknown_cursor_in_silence() -> None:
