@@ -2,9 +2,9 @@
 
 from harness.arm import How
 from harness.client.client import Start
+from harness.texts import TEXTS
 from harness.world import World
 from scenarios.requirements import ALL, judges
-from scenarios.texts import TEXTS
 
 
 @judges("stream/content-type", "stream/first-frame-ping", "stream/no-store")
@@ -73,10 +73,12 @@ async def test_many_writers_at_once(world: World) -> None:
 async def test_texts_of_every_kind(world: World) -> None:
     """As it was sent: live, in a replay, in a snapshot, in pages, and after a kill."""
     alice = await world.client("alice")
-    for text in TEXTS:
+    for text in TEXTS.values():
         await world.seen(await world.write(f"{world.number()} {text}"), alice)
     async with world.away(alice):
-        missed = [await world.write(f"{text} {world.number()}") for text in TEXTS]
+        missed = [
+            await world.write(f"{text} {world.number()}") for text in TEXTS.values()
+        ]
     await world.seen(missed[-1], alice)
     await world.write(by="b" * 200)
     await world.read_all()

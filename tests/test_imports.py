@@ -15,7 +15,8 @@ WORLD = tuple(
     for name in (
         "aim", "arm", "bad_input", "case", "crowds", "effects", "event", "link",
         "meter", "middlebox", "nemesis",
-        "pace", "people", "reach", "sent", "storage", "swarm", "waiter", "walk",
+        "pace", "people", "reach", "sent", "storage", "swarm", "texts", "waiter",
+        "walk",
         "world",
     )
 )  # fmt: skip
@@ -35,6 +36,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(WORLD, (*WORLD, "harness.client", "harness.core", "msgspec")),
     "harness.arm": ("harness.core", "httpcore"),
     "harness.bad_input": ("harness.core", "msgspec"),
+    "harness.texts": ("harness.core",),
     "harness.arms": (
         "harness.case", "harness.sim.arm",
         "harness.live.arm", "harness.live.toxiproxy_binary",
@@ -55,7 +57,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "harness.chaos": (
         "harness.chaos", "harness.checkers", "harness.core", "harness.world",
         "harness.arm", "harness.aim", "harness.bad_input", "harness.sent",
-        "harness.client.client", "hypothesis", "msgspec",
+        "harness.texts", "harness.client.client", "hypothesis", "msgspec",
     ),
     "harness.sim": (
         "harness.sim", "harness.client", "harness.core",
@@ -86,6 +88,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "scenarios": (
         "scenarios", "harness.world", "harness.arm", "harness.core", "harness.swarm",
+        "harness.texts",
         "harness.client.client", "msgspec", "pytest",
     ),
     "reports": ("reports", "harness.core", "jinja2", "markupsafe", "msgspec", "rich"),

@@ -39,6 +39,7 @@ from harness.core.steps import (
     Step,
     Switch,
     Tab,
+    TextKind,
     Update,
     Wait,
     Write,
@@ -78,7 +79,7 @@ _BOOLEANS = st.booleans()
 _CLOSES = st.sampled_from(Close)
 _BEGINS = st.sampled_from(Begins)
 _PLACES = st.sampled_from(Place)
-_VARIANTS = st.integers(0, 11)
+_VARIANTS = st.integers(0, 25)
 _USERS = one_of(weights.USERS)
 _SILENT = st.integers(0, weights.SILENT - 1)
 _EDGE = st.integers(0, 3)
@@ -91,6 +92,7 @@ _WIRE, _NEXT = _ranges(weights.WIRE_BYTES), _ranges(weights.NEXT_BYTES)
 _REPLAY_LINE = one_of(weights.REPLAY_KILOBYTES)
 _REPLAY_WAITS = one_of(weights.REPLAY_WAITS_MS)
 _HOWS: st.SearchStrategy[Any] = st.sampled_from(("term", "kill", "kill"))
+_TEXTS: st.SearchStrategy[TextKind] = weighted(weights.TEXTS)
 _AIMS: st.SearchStrategy[Aim] = weighted(weights.AIMS)
 _AMOUNTS = {kind: one_of(values) for kind, values in weights.AMOUNTS.items()}
 
@@ -174,7 +176,8 @@ def _inner(draw: st.DrawFn, scene: Scene) -> tuple[Step, ...]:
 
 def _write(draw: st.DrawFn, scene: Scene) -> Step:
     by = draw(_author(scene.tabs))
-    return Write(by=by, count=draw(_COUNTS), letters=draw(_LETTERS))
+    count, letters = draw(_COUNTS), draw(_LETTERS)
+    return Write(by=by, count=count, letters=letters, text=draw(_TEXTS))
 
 
 def _update(draw: st.DrawFn, scene: Scene) -> Step:

@@ -9,7 +9,7 @@ from harness.core.steps import CursorKind
 _NEVER_AN_ID = 999_999
 _MALFORMED = (
     "garbage", "-1", "-", "0", "1e3", "null", "../../etc/passwd", "%00", "x" * 64,
-    "9" * 200, "y" * 4_000,
+    "9" * 200, "y" * 4_000, "é-1", "\uff11\uff12",
 )  # fmt: skip
 _FURTHER = (1, 2, 1_000, 10**9)
 

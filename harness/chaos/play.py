@@ -39,11 +39,13 @@ from harness.core.steps import (
     Restart,
     Step,
     Switch,
+    TextKind,
     Update,
     Wait,
     Write,
 )
 from harness.sent import Sent
+from harness.texts import TEXTS
 from harness.world import World
 
 BUDGET_S = 55.0
@@ -141,16 +143,25 @@ class Player:
         by: VirtualClient | str = "writer",
         user: str = USER,
         letters: int = 0,
+        kind: TextKind = TextKind.PLAIN,
     ) -> Sent:
         """One message, remembered; by a client, its user's own."""
-        text = ""
-        if letters:
-            self._numbered += 1
-            text = f"long {self._numbered}: ☕ ".ljust(letters, "x")
+        text = self._text(letters, kind)
         sent = await self.world.write(text, by=by, uid=user)
         if sent.acked and sent.uid == self.world.uid():
             self.known.wrote(sent.known_id)
         return sent
+
+    def _text(self, letters: int, kind: TextKind) -> str:
+        """Unique; an odd one has its end, or its beginning, for itself."""
+        if not letters and kind is TextKind.PLAIN:
+            return ""
+        self._numbered += 1
+        number = f"{self._numbered}:"
+        if kind is TextKind.PLAIN:
+            return f"long {number} ☕ ".ljust(letters, "x")
+        odd = TEXTS[kind]
+        return f"{number} {odd}" if self._numbered % 2 else f"{odd} {number}"
 
     async def tell(
         self, clients: Sequence[VirtualClient], *, letters: int = 0
@@ -182,7 +193,8 @@ class Player:
     async def _write(self, step: Write) -> None:
         count = 1 if self.cast.mute(step.by) else step.count
         for _ in range(count):
-            await self.write(by=self._author(step.by), letters=step.letters)
+            by = self._author(step.by)
+            await self.write(by=by, letters=step.letters, kind=step.text)
 
     async def _change(self, step: Update | Delete) -> None:
         if not self.world.changes:

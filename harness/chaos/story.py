@@ -27,6 +27,7 @@ from harness.core.steps import (
     Step,
     Switch,
     Tab,
+    TextKind,
     Update,
     Wait,
     Write,
@@ -118,7 +119,9 @@ def _writing(step: Write | Update | Delete | Bad) -> str:
     match step:
         case Write():
             size = f" of {step.letters} characters" if step.letters else ""
-            return f"{_by(step.by)} writes {_count(step.count, 'message')}{size}"
+            odd = f" with odd text ({step.text.replace('-', ' ')})"
+            odd = odd if step.text is not TextKind.PLAIN else ""
+            return f"{_by(step.by)} writes {_count(step.count, 'message')}{size}{odd}"
         case Update():
             return f"{_by(step.by)} changes {_message(step.back)}"
         case Delete():

@@ -6,7 +6,7 @@ number says; the first is what shrinking ends at, so the plainest comes first.
 
 from harness.core.fault import Aim, FaultKind
 from harness.core.profile import USER
-from harness.core.steps import CursorKind
+from harness.core.steps import CursorKind, TextKind
 
 STEPS: dict[str, int] = {
     "write": 10,
@@ -69,8 +69,12 @@ LIMITS: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
 TABS: tuple[int, ...] = (1, 2, 2, 3)
 """Clients that are there from the start."""
 
-USERS: tuple[str, ...] = (USER, USER, "other")
-"""Whose tabs and probes are, where each user has a channel."""
+TEXTS: dict[TextKind, int] = {TextKind.PLAIN: 15} | {
+    kind: 1 for kind in TextKind if kind is not TextKind.PLAIN
+}
+
+USERS: tuple[str, ...] = (USER, USER, USER, "other", "other", "use", "USER", "u_er")
+"""Whose tabs and probes are, where each user has a channel: some are nearly alike."""
 
 RETENTIONS_MS: tuple[int, ...] = (1_000, 2_000)
 """How long a personal record keeps an event: some of the waits are longer."""

@@ -15,6 +15,7 @@ from harness.core.fault import Aim, Close, FaultKind
 from harness.core.profile import USER
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,19}$")]
+Label = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,20}$")]
 Small = Annotated[int, msgspec.Meta(ge=0, le=50)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=50)]
 Wire = Annotated[int, msgspec.Meta(ge=1, le=4_000)]
@@ -63,6 +64,21 @@ class Place(StrEnum):
     HEADER = "header"
     QUERY = "query"
     BOTH = "both"
+
+
+class TextKind(StrEnum):
+    """What is odd about a message's text, which must come through as it is."""
+
+    PLAIN = "plain"
+    SEPARATORS = "separators"
+    BLANKS = "blanks"
+    LINE_ENDS = "line-ends"
+    MARKUP = "markup"
+    COMPOSED = "composed"
+    MARKS = "marks"
+    FRAMES = "frames"
+    LONG = "long"
+    WIDE = "wide"
 
 
 class BadKind(StrEnum):
@@ -141,7 +157,7 @@ class Tab(
     begins: Begins = Begins.SNAPSHOT
     close: Close = Close.FIN
     pings: bool = True
-    user: Name = USER
+    user: Label = USER
 
 
 class Write(_Step, frozen=True, kw_only=True, tag="write"):
@@ -150,6 +166,7 @@ class Write(_Step, frozen=True, kw_only=True, tag="write"):
     by: Name | Literal[""] = ""
     count: Positive = 1
     letters: Letters = 0
+    text: TextKind = TextKind.PLAIN
 
 
 class Update(_Step, frozen=True, kw_only=True, tag="update"):
@@ -223,7 +240,7 @@ class Probe(_Step, frozen=True, kw_only=True, tag="probe"):
     cursor: CursorKind
     place: Place = Place.HEADER
     variant: Small = 0
-    user: Name = USER
+    user: Label = USER
 
 
 class Bad(_Step, frozen=True, kw_only=True, tag="bad-input"):

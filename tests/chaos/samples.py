@@ -28,6 +28,7 @@ from harness.core.steps import (
     Step,
     Switch,
     Tab,
+    TextKind,
     Update,
     Wait,
     Write,
@@ -42,6 +43,7 @@ FAULTS = tuple(
 STEPS: tuple[Step, ...] = (
     Write(),
     Write(by="alice", count=3, letters=2_000),
+    *(Write(text=kind, count=2) for kind in TextKind),
     Update(back=1),
     Delete(back=2, by="bob"),
     Cut(whom=("alice", "bob")),

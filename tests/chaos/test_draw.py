@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from harness.bad_input import kinds_of
 from harness.chaos.draw import schedules
 from harness.chaos.profiles import WITHOUT
+from harness.chaos.weights import USERS
 from harness.core.fault import FaultKind
 from harness.core.profile import PERSONAL, Profile
 from harness.core.schedule import Schedule, encode_case, every_step, parse_case
@@ -68,7 +69,7 @@ def test_nothing_is_drawn_that_the_profile_does_not_have(profile: Profile) -> No
     bad = {(step.kind, step.support) for step in steps if isinstance(step, Bad)}
     assert bad <= set(kinds_of(profile))
     users = {tab.user for case in found for tab in case.clients}
-    assert users == ({"user", "other"} if profile in PERSONAL else {"user"})
+    assert users == (set(USERS) if profile in PERSONAL else {"user"})
 
 
 def test_every_profile_is_drawn() -> None:
