@@ -106,11 +106,8 @@ class World:
         self._lag: asyncio.Task[None] | None = None
         if probes_lag:  # in virtual time nothing is late
             self._lag = asyncio.create_task(self._waiter.probe_lag(), name="lag probe")
-        self._written = 0
-        self._bad = 0
+        self._written = self._bad = self._walks = self._probes = 0
         self._acked: list[Sent] = []
-        self._walks = 0
-        self._probes = 0
         self._down_on_purpose = True
         self._nemesis = Nemesis(
             recorder=recorder,

@@ -118,10 +118,10 @@ def _sentence(step: Step) -> str:
 def _writing(step: Write | Update | Delete | Bad) -> str:
     match step:
         case Write():
-            size = f" of {step.letters} characters" if step.letters else ""
-            odd = f" with odd text ({step.text.replace('-', ' ')})"
-            odd = odd if step.text is not TextKind.PLAIN else ""
-            return f"{_by(step.by)} writes {_count(step.count, 'message')}{size}{odd}"
+            what = f" of {step.letters} characters" if step.letters else ""
+            if step.text is not TextKind.PLAIN:  # it is as long as it is
+                what = f" with odd text ({step.text.replace('-', ' ')})"
+            return f"{_by(step.by)} writes {_count(step.count, 'message')}{what}"
         case Update():
             return f"{_by(step.by)} changes {_message(step.back)}"
         case Delete():

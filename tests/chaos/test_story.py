@@ -15,6 +15,7 @@ from harness.core.steps import (
     Restart,
     Step,
     Tab,
+    TextKind,
     Update,
     Write,
 )
@@ -62,6 +63,11 @@ def test_a_story_of_two_users() -> None:
         "1. A stream is asked for by user 'other' with the newest cursor in the "
         "header.",
     ]
+
+
+def test_an_odd_text_is_told_by_its_kind_and_not_by_its_length() -> None:
+    odd = Write(text=TextKind.LINE_ENDS, letters=1_500)
+    assert tell(odd) == "Somebody writes 1 message with odd text (line ends)."
 
 
 @pytest.mark.parametrize(
