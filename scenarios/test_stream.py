@@ -79,8 +79,10 @@ async def test_texts_of_every_kind(world: World) -> None:
         missed = [
             await world.write(f"{text} {world.number()}") for text in TEXTS.values()
         ]
+        await world.passes(0.5)  # for commits that come late
     await world.seen(missed[-1], alice)
     await world.write(by="b" * 200)
     await world.read_all()
+    await world.write()  # acknowledged as late as can be
     await world.restart(How.KILL)
     await world.read_all()
