@@ -73,15 +73,12 @@ class Evidence:
         }
         return list(newest.values())
 
-    def frames(self, *conns: int) -> list[Frame]:
-        """Frames since the fault began on these connections, or on any of a victim."""
+    def frames(self) -> list[Frame]:
+        """Frames since the fault began, on any connection of a victim."""
         return [
             r
             for r in self.after()
-            if isinstance(r, Frame)
-            and (
-                r.conn in conns if conns else self.owner.get(r.conn) in self.fault.whom
-            )
+            if isinstance(r, Frame) and self.owner.get(r.conn) in self.fault.whom
         ]
 
     def behind(self) -> list[Behind]:
@@ -152,30 +149,37 @@ def _silent(seen: Evidence) -> str:
     conns = seen.open_conns
     if {seen.owner[conn] for conn in conns} != set(seen.fault.whom):
         return ""
-    phrases = []
-    for conn in conns:
-        got = {event_of(frame.text) for frame in seen.frames(conn)}
-        missed = _missed(seen, conn, got)
-        if not missed:
-            return ""
-        phrases.append(f"{seen.owner[conn]}: {missed} events did not come through")
-    return "; ".join(phrases)
+    missed = _missed(seen, conns)
+    if not all(missed.values()):
+        return ""
+    return "; ".join(
+        f"{seen.owner[conn]}: {count} events did not come through"
+        for conn, count in missed.items()
+    )
 
 
-def _missed(seen: Evidence, conn: int, got: set[Event | None]) -> int:
-    """Events held back or swallowed, while the connection was open.
+def _missed(seen: Evidence, conns: Sequence[int]) -> dict[int, int]:
+    """How many events were held back or swallowed, while each connection was open.
 
-    Judged at the moment of healing, so what is not there yet was held back.
+    Judged at the moment of healing, so what is not there yet was held back. One pass
+    for all: a crowd's victims and records are many.
     """
-    now = seen.records[-1].t_s
-    closed_s = next(
-        (r.t_s for r in seen.after() if isinstance(r, Closed) and r.conn == conn), now
-    )
-    return sum(
-        1
-        for event, frame in seen.witnessed(seen.uid[conn]).items()
-        if event not in got and frame.t_s + MARGIN_S < closed_s
-    )
+    got: dict[int, set[Event | None]] = {conn: set() for conn in conns}
+    until_s = dict.fromkeys(conns, seen.records[-1].t_s)
+    for record in seen.after():
+        if isinstance(record, Frame) and record.conn in got:
+            got[record.conn].add(event_of(record.text))
+        elif isinstance(record, Closed) and record.conn in got:
+            until_s[record.conn] = record.t_s
+    witnessed = {uid: seen.witnessed(uid) for uid in {seen.uid[one] for one in conns}}
+    return {
+        conn: sum(
+            1
+            for event, frame in witnessed[seen.uid[conn]].items()
+            if event not in got[conn] and frame.t_s + MARGIN_S < until_s[conn]
+        )
+        for conn in conns
+    }
 
 
 def _refused(seen: Evidence) -> str:

@@ -46,6 +46,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     mutant: Mutant | None
     within_s: float
     alone: bool
+    limits: Mapping[str, int] = {}
 
     @property
     def mutant_name(self) -> str:
@@ -148,7 +149,7 @@ class Session:
             scenario=asked.name,
             title=asked.title,
             requirements=asked.requirements,
-            target=settings.target,
+            target=settings.target.with_limits(asked.profile, asked.limits),
             profile=asked.profile,
             arm=settings.arm,
             seed=settings.seed,

@@ -43,6 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "nightly(alone=False): runs only when asked to; takes long"
     )
+    config.addinivalue_line(
+        "markers", "limits(**limits): what the target is started with, if it takes it"
+    )
     if options.is_asked(config):
         try:
             options.settings_of(config)
@@ -196,7 +199,7 @@ def _request(item: pytest.Item) -> Asked:
     from harness.judged import Asked
 
     assert isinstance(item, pytest.Function)
-    nightly = item.get_closest_marker("nightly")
+    nightly, limits = map(item.get_closest_marker, ("nightly", "limits"))
     arguments = {
         name: item.funcargs[name]
         for name in item._fixtureinfo.argnames
@@ -212,6 +215,7 @@ def _request(item: pytest.Item) -> Asked:
         mutant=options.mutant_named(item.config, _parameters(item).get(MUTANT)),
         within_s=NIGHTLY_CASE_S if nightly else CASE_S,
         alone=bool(nightly and nightly.kwargs.get("alone")),
+        limits=limits.kwargs if limits else {},
     )
 
 

@@ -71,7 +71,11 @@ def _unanswered(case: Case, died: bool) -> Look | None:
     if not case.lives.up(call.invoke.t_s, min(call.done_s, case.end_s)):
         return unclear("the server was not up at the end", call.n)
     status = f"status {call.status}" if call.status else "nothing"
-    return broken(f"the last snapshot was answered {status}", call.n, call.done_n)
+    sentence = f"the last snapshot was answered {status}"
+    slack_s = case.slack_s(call.invoke.t_s, min(call.done_s, case.end_s))
+    if not call.status and slack_s >= case.settle_s:
+        return unclear(f"{sentence}, while the harness was late", call.n, call.done_n)
+    return broken(sentence, call.n, call.done_n)
 
 
 def _agrees(case: Case, view: View, final: Snapshot) -> Iterator[Look]:

@@ -14,7 +14,7 @@ import msgspec
 
 from harness.core.errors import BadInput
 from harness.core.steps import LASTING, During, Open, Step, Tab, inside, named_in
-from harness.core.target import Limits, Target
+from harness.core.target import Target
 
 FORMAT = "unbroken-case"
 VERSION = 1
@@ -114,22 +114,13 @@ def case_name(schedule: Schedule) -> str:
 
 def narrowed(target: Target, schedule: Schedule) -> Target:
     """The target with the schedule's limits; raises `BadInput` without the profile."""
-    profiled = target.profiles.get(schedule.profile)
-    if profiled is None:
+    if schedule.profile not in target.profiles:
         raise BadInput(
             f"the case is of profile {schedule.profile!r}, which target "
             f"{target.name!r} does not have; it has: {', '.join(target.profiles)}"
         )
-    declared: dict[str, int] = msgspec.structs.asdict(profiled.limits)
-    changes = {
-        name: value
-        for name, value in msgspec.structs.asdict(schedule.limits).items()
-        if value and declared[name] and target.takes(name)
-    }
-    limits: Limits = msgspec.structs.replace(profiled.limits, **changes)
-    changed = msgspec.structs.replace(profiled, limits=limits)
-    profiles = target.profiles | {schedule.profile: changed}
-    return msgspec.structs.replace(target, profiles=profiles)
+    limits: dict[str, int | None] = msgspec.structs.asdict(schedule.limits)
+    return target.with_limits(schedule.profile, limits)
 
 
 def every_step(steps: Sequence[Step]) -> Iterator[Step]:

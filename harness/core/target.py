@@ -129,6 +129,24 @@ class Target(Strict, frozen=True, kw_only=True):
             any(limit in _placeholders_in(text) for text in way) for way in ways
         )
 
+    def with_limits(self, profile: str, limits: Mapping[str, int | None]) -> "Target":
+        """The same, started with these limits in one of its profiles.
+
+        One that the profile does not have, or that its start does not take, stays as
+        declared; so does one that is None.
+        """
+        profiled = self.profiles[profile]
+        declared: dict[str, int] = msgspec.structs.asdict(profiled.limits)
+        changes = {
+            name: value
+            for name, value in limits.items()
+            if value and declared[name] and self.takes(name)
+        }
+        changed: Limits = msgspec.structs.replace(profiled.limits, **changes)
+        profiled = msgspec.structs.replace(profiled, limits=changed)
+        profiles = self.profiles | {profile: profiled}
+        return msgspec.structs.replace(self, profiles=profiles)
+
     def address(self) -> tuple[str, int]:
         """Host and port of a target that runs already."""
         parts = urlsplit(self.url)

@@ -8,6 +8,7 @@ from harness.checkers.look import RULES, Rule
 from harness.core.fault import FaultKind
 from harness.core.history import (
     Answer,
+    AnyRecord,
     End,
     F,
     Info,
@@ -20,7 +21,16 @@ from harness.core.history import (
 from harness.core.profile import Profile
 from harness.core.verdict import Verdict
 from scenarios.requirements import REQUIREMENTS
-from tests.checkers.story import Story, caught, change, of, spared, unseen, verdict
+from tests.checkers.story import (
+    Edit,
+    Story,
+    caught,
+    change,
+    of,
+    spared,
+    unseen,
+    verdict,
+)
 
 
 def story() -> Story:
@@ -63,19 +73,39 @@ def test_server_dies() -> None:
     assert "boom" in caught(it.end(), "converge")
 
 
-def test_server_does_not_answer_at_the_end() -> None:
-    it = story().end()
-    calls = [r.n for r in it.records if isinstance(r, Invoke) and r.f is F.INIT]
+def answered_last(answer: Answer | None, **kwargs: str) -> Edit:
+    """In place of the last snapshot's answer."""
 
-    def edit(records):  # type: ignore[no-untyped-def]
+    def edit(records: list[AnyRecord]) -> list[AnyRecord]:
+        calls = [r.n for r in records if isinstance(r, Invoke) and r.f is F.INIT]
         return [
-            Info(n=r.n, t_s=r.t_s, call=r.call, answer=Answer(status=500))
+            Info(n=r.n, t_s=r.t_s, call=r.call, answer=answer, **kwargs)
             if isinstance(r, Ok) and r.call == calls[-1]
             else r
             for r in records
         ]
 
-    assert "500" in caught(it, "converge", edit)
+    return edit
+
+
+def test_server_does_not_answer_at_the_end() -> None:
+    it = story().end()
+    assert "500" in caught(it, "converge", answered_last(Answer(status=500)))
+    silent = answered_last(None, error="no answer within 5 s")
+    assert "nothing" in caught(it, "converge", silent)
+
+
+@pytest.mark.parametrize(
+    ("lag_s", "found"), [(0.3, Verdict.FAIL), (3.0, Verdict.UNKNOWN)]
+)
+def test_no_answer_at_the_end_while_the_harness_was_late(
+    lag_s: float, found: Verdict
+) -> None:
+    it = Story("converge")
+    it.begin()
+    it.lag(lag_s)
+    silent = answered_last(None, error="no answer within 5 s")
+    assert verdict(it.end().judged(silent), "converge") is found
 
 
 def test_no_views_no_verdict() -> None:

@@ -11,9 +11,9 @@ import pytest
 from harness.case import CASE_S, NIGHTLY_CASE_S
 from harness.commands.engine import NIGHTLY, Listener, engine, option
 from harness.core.history import End
-from harness.core.target import Target
+from harness.core.target import Limits, Target, load_target
 from harness.judged import LATE_S, LOCK, TRIES, Asked, Session, late_s
-from harness.options import Settings
+from harness.options import Settings, find_target
 from harness.plugin import _request
 from harness.turn import turn
 from reports.result import CaseResult, Outcome
@@ -135,3 +135,22 @@ def test_what_is_nightly_has_more_time_and_crowds_are_alone() -> None:
         marker = item.get_closest_marker("timeout")
         assert marker is not None
         assert marker.args == (0,)
+
+
+def test_a_scenario_may_have_limits_of_its_own(tmp_path: Path) -> None:
+    listener = Listener()
+    arguments = ["--collect-only", NIGHTLY, option("profile", "broadcast")]
+    engine(listener, arguments, keyword="thousand", jobs=1, apart=False)
+    asked = _request(next(iter(listener.collected)))
+    assert asked.limits == {"ping_interval_ms": 5_000, "ping_grace_ms": 5_000}
+    reference = load_target(find_target("reference"))
+    limits = limits_of(Session(settings(tmp_path, reference)), asked)
+    declared = reference.profiles["broadcast"].limits
+    assert (limits.ping_interval_ms, declared.ping_interval_ms) == (5_000, 1_000)
+    assert limits.keepalive_ms == declared.keepalive_ms
+    bare = msgspec.structs.replace(asked, limits={})
+    assert limits_of(Session(settings(tmp_path, reference)), bare) == declared
+
+
+def limits_of(session: Session, asked: Asked) -> Limits:
+    return session._case(asked).profiled.limits
