@@ -258,7 +258,7 @@ def _exit(command: Callable[[], int]) -> None:
     # Whoever ends us politely gets the same orderly end as with Ctrl-C, also where a
     # script has started us in the background, with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _end)
     try:
         status = command()
     except BadInput as error:
@@ -275,6 +275,15 @@ def _exit(command: Callable[[], int]) -> None:
         click.echo(f"unbroken: broke down: {said}; {TRACEBACK}=1 shows where", err=True)
         status = COULD_NOT_RUN
     sys.exit(status)
+
+
+def _end(*_: object) -> None:
+    """Once: timeout sends SIGTERM to us and then to our group, us among it.
+
+    A second KeyboardInterrupt would cut off what the first one is cleaning up.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.raise_signal(signal.SIGINT)
 
 
 def _complain(error: HarnessError, status: int) -> int:

@@ -15,6 +15,10 @@ LONG = "test_pinged_connection or test_idle_stream"
 ONE = ("--profile", "broadcast")
 
 
+TWICE = 2
+"""As coreutils' timeout does it: to its child, and at once to the group as well."""
+
+
 @contextmanager
 def mid_run(folder: Path, jobs: int) -> Iterator[Running]:
     """A run whose clients are connected."""
@@ -37,12 +41,20 @@ def opened(folder: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    ("number", "jobs"),
-    [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 1)],
+    ("number", "jobs", "times"),
+    [
+        (signal.SIGINT, 1, 1),
+        (signal.SIGINT, 2, 1),
+        (signal.SIGTERM, 1, 1),
+        (signal.SIGTERM, 2, TWICE),
+    ],
 )
-def test_ended_politely(number: signal.Signals, jobs: int, tmp_path: Path) -> None:
+def test_ended_politely(
+    number: signal.Signals, jobs: int, times: int, tmp_path: Path
+) -> None:
     with mid_run(tmp_path, jobs) as running:
-        os.killpg(running.popen.pid, number)
+        for _ in range(times):
+            os.killpg(running.popen.pid, number)
         done = running.done(tmp_path, within_s=60)
         assert done.status == 130, done.text
         assert "interrupted after" in done.text
