@@ -119,6 +119,8 @@ def engine(
         str(SCENARIOS),
         *("-c", str(SCENARIOS / "pytest.ini"), "--rootdir", str(SCENARIOS)),
         *("-p", "no:terminal", "-p", "no:cacheprovider"),
+        # It collects garbage five times over when a worker has nothing left to do.
+        *("-p", "no:unraisableexception"),
         *workers,
         *selection,
         *arguments,

@@ -79,9 +79,8 @@ def foreign_listener(port: int, *, child: int, since: float) -> str:
     "" when it is ours, when it began later (a target may leave the listening to a
     helper of its own), or when the system does not tell.
     """
-    with suppress(psutil.Error):  # it may have died of the taken port already
-        if _listens(psutil.Process(child).net_connections(kind="tcp"), port):
-            return ""
+    if listens(port, child=child):
+        return ""
     try:
         pids = _listens(psutil.net_connections(kind="tcp"), port)
         found = [psutil.Process(pid) for pid in pids if pid]
@@ -92,9 +91,16 @@ def foreign_listener(port: int, *, child: int, since: float) -> str:
 
 
 def listens(port: int, *, child: int) -> bool:
-    """Whether our `child` listens there."""
-    with suppress(psutil.Error):
-        return bool(_listens(psutil.Process(child).net_connections(kind="tcp"), port))
+    """Whether our `child` listens there.
+
+    IPv6 is asked only then: each answer is the kernel's list of all connections.
+    """
+    with suppress(psutil.Error):  # it may have died of the taken port already
+        process = psutil.Process(child)
+        return any(
+            _listens(process.net_connections(kind=kind), port)
+            for kind in ("tcp4", "tcp6")
+        )
     return False
 
 

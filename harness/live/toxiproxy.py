@@ -227,23 +227,24 @@ def open_proxy(
     toxics: Sequence[Toxic],
     listen_on: int = 0,
 ) -> Proxy:
-    """Create a proxy disabled, add its toxics, enable it and read its port, blocking.
+    """Create a proxy, disabled until its toxics are there, and read its port, blocking.
 
-    Only then is every toxic there before the first connection. One that is disabled
+    Only so is every toxic there before the first connection. One that is disabled
     for a while should `listen_on` a port that nobody else takes meanwhile.
     """
     host, port = upstream
     bracketed = f"[{host}]" if ":" in host else host
-    body = {"name": name, "upstream": f"{bracketed}:{port}", "enabled": False}
-    api.post("/proxies", body | {"listen": f"127.0.0.1:{listen_on}"})
+    body = {"name": name, "upstream": f"{bracketed}:{port}", "enabled": not toxics}
+    made = api.post("/proxies", body | {"listen": f"127.0.0.1:{listen_on}"})
     try:
         for toxic in toxics:
             add_toxic(api, f"/proxies/{name}", toxic)
-        listen = api.post(f"/proxies/{name}", {"enabled": True})["listen"]
+        if toxics:
+            made = api.post(f"/proxies/{name}", {"enabled": True})
     except HarnessError:
         _discard(api, name)
         raise
-    own, _, own_port = listen.rpartition(":")
+    own, _, own_port = made["listen"].rpartition(":")
     return Proxy(api=api, name=name, address=(own, int(own_port)))
 
 
