@@ -56,7 +56,7 @@ class Cast:
         self._held: dict[str, list[FaultKind]] = {}
         self._doomed: dict[str, int] = {}
         self._settled: dict[str, int] = {}
-        self.closed_ids: list[str] = []
+        self._ids: dict[str, list[str]] = {}
 
     async def open(self, tab: Tab) -> None:
         """Open a tab and wait until it is live; nothing when its name is taken."""
@@ -171,15 +171,19 @@ class Cast:
             client = self._world.clients[name]
             if client.attempt is not None and client.attempt.status is not None:
                 self._doomed[name] = client.attempt.conn
-        self.note_closed()
+        self._ids.clear()
 
-    def note_closed(self) -> None:
-        """Keep the ids of connections that are closed, for pings by hand."""
+    def note_connections(self) -> None:
+        """Remember by which id each tab's connection goes, for pings by hand."""
         for name in self._tabs:
-            client = self._world.clients[name]
-            ended = client.attempt is not None and client.attempt.kind is not None
-            if ended and client.connection_id:
-                self.closed_ids.append(client.connection_id)
+            known, now = self._ids.setdefault(name, []), self._world.clients[name]
+            if now.connection_id and now.connection_id not in known:
+                known.append(now.connection_id)
+
+    @property
+    def closed_id(self) -> str:
+        """The oldest connection of this life that its tab has another for, or ""."""
+        return next((ids[0] for ids in self._ids.values() if len(ids) > 1), "")
 
 
 def _clash(fault: FaultKind, held: FaultKind) -> bool:

@@ -36,7 +36,6 @@ async def cut_all(
             if after_bytes:
                 attempts = [client.attempt for client in group]
                 await _pump(player, group, attempts, after_bytes)
-        player.cast.note_closed()
 
 
 async def _pump(

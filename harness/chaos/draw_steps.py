@@ -42,13 +42,14 @@ from harness.core.steps import (
     TextKind,
     Update,
     Wait,
+    Whose,
     Write,
 )
 from harness.core.target import Capability
 
 T = TypeVar("T")
 NAMES = ("alice", "bob", "carol", "dave", "erin")
-_BLOCKS = ("burst", "away", "during", "slow-replay")
+_BLOCKS = ("burst", "away", "during", "slow-replay", "late-change")
 
 
 class Scene(NamedTuple):
@@ -93,6 +94,7 @@ _REPLAY_LINE = one_of(weights.REPLAY_KILOBYTES)
 _REPLAY_WAITS = one_of(weights.REPLAY_WAITS_MS)
 _HOWS: st.SearchStrategy[Any] = st.sampled_from(("term", "kill", "kill"))
 _TEXTS: st.SearchStrategy[TextKind] = weighted(weights.TEXTS)
+_PINGED: st.SearchStrategy[Whose] = weighted(weights.PINGED)
 _AIMS: st.SearchStrategy[Aim] = weighted(weights.AIMS)
 _AMOUNTS = {kind: one_of(values) for kind, values in weights.AMOUNTS.items()}
 
@@ -187,7 +189,16 @@ def _update(draw: st.DrawFn, scene: Scene) -> Step:
 
 def _delete(draw: st.DrawFn, scene: Scene) -> Step:
     back = draw(_back(scene.message_limit))
-    return Delete(back=back, by=draw(_author(scene.tabs)))
+    by, twice = draw(_author(scene.tabs)), draw(_EDGE) == 3
+    return Delete(back=back, by=by, twice=twice)
+
+
+def _two_changes(draw: st.DrawFn, scene: Scene) -> tuple[Step, ...]:
+    """Of one message, perhaps with something between them."""
+    back = draw(_back(scene.message_limit))
+    kinds = [Delete if draw(_BOOLEANS) else Update for _ in range(2)]
+    first, last = (kind(back=back) for kind in kinds)
+    return first, *(_inner(draw, scene)[:1] if draw(_BOOLEANS) else ()), last
 
 
 def _cut(draw: st.DrawFn, scene: Scene) -> Step:
@@ -230,8 +241,11 @@ def _burst(draw: st.DrawFn, scene: Scene) -> Step:
 
 def _away(draw: st.DrawFn, scene: Scene) -> Step:
     whom, missed = draw(_whom(scene.tabs)), _missed(draw, scene)
-    inner = _inner(draw, scene) if draw(_BOOLEANS) else ()
-    return Away(whom=whom, missed=missed, steps=inner)
+    if not draw(_BOOLEANS):
+        return Away(whom=whom, missed=missed)
+    if draw(_EDGE) == 3 and "update" not in WITHOUT[scene.profile].steps:
+        return Away(whom=whom, missed=draw(_FEW), steps=_two_changes(draw, scene))
+    return Away(whom=whom, missed=missed, steps=_inner(draw, scene))
 
 
 @lru_cache(maxsize=8)
@@ -266,6 +280,17 @@ def _slow_replay(draw: st.DrawFn, scene: Scene) -> Step:
     )
 
 
+def _late_change(draw: st.DrawFn, scene: Scene) -> Step:
+    """A record forgets that a message was made; then somebody misses its change."""
+    change = Update(back=0, by=draw(_author(scene.tabs)))
+    missed = Away(
+        whom=(draw(_who(scene.tabs)),),
+        missed=0,
+        steps=(change, Wait(ms=weights.SWEPT_MS)),
+    )
+    return Burst(count=1, writers=1, steps=(Wait(ms=weights.LATE_MS), missed))
+
+
 @lru_cache(maxsize=4)
 def _cursors(profile: Profile) -> st.SearchStrategy[CursorKind]:
     return weighted(without(weights.CURSORS, WITHOUT[profile].cursors))
@@ -287,6 +312,11 @@ def _bad(draw: st.DrawFn, scene: Scene) -> Step:
     return Bad(kind=kind, support=support)
 
 
+def _ping(draw: st.DrawFn, scene: Scene) -> Step:
+    whose, twice = draw(_PINGED), draw(_EDGE) == 3
+    return Ping(whose=whose, user=_user(draw, scene), twice=twice)
+
+
 def _open(draw: st.DrawFn, scene: Scene) -> Step:
     name = NAMES[scene.tabs + draw(_BOOLEANS)]
     return Open(tab=draw_tab(draw, scene, name))
@@ -305,7 +335,7 @@ _DRAWS: dict[str, Callable[[st.DrawFn, Scene], Step]] = {
     "snapshot": lambda draw, scene: LoadSnapshot(),  # noqa: ARG005  # as above
     "probe": _probe,
     "bad-input": _bad,
-    "ping": lambda draw, scene: Ping(closed=draw(_BOOLEANS)),  # noqa: ARG005  # as above
+    "ping": _ping,
     "wait": lambda draw, scene: Wait(ms=draw(_WAITS)),  # noqa: ARG005  # as above
     "pause": lambda draw, scene: Pause(ms=draw(_PAUSES)),  # noqa: ARG005  # as above
     "restart": _restart,
@@ -313,4 +343,5 @@ _DRAWS: dict[str, Callable[[st.DrawFn, Scene], Step]] = {
     "away": _away,
     "during": _during,
     "slow-replay": _slow_replay,
+    "late-change": _late_change,
 }

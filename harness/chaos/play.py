@@ -42,6 +42,7 @@ from harness.core.steps import (
     TextKind,
     Update,
     Wait,
+    Whose,
     Write,
 )
 from harness.sent import Sent
@@ -55,6 +56,9 @@ RESUMED = (CursorKind.HEAD, CursorKind.OLD)
 
 LOOK_S = 0.8
 """How long a probe that should be resumed is watched."""
+
+FOREIGN_EVENTS = 2
+"""So many events has the chat of a user who shows a cursor of somebody else."""
 
 AFTER_PAUSE_S = 0.15
 """A server that slept past its ping limits hangs up on everybody when it wakes."""
@@ -87,6 +91,7 @@ class Player:
             if self._clock() > self._until_s:
                 return
             self.learn()
+            self.cast.note_connections()
             with suppress(NotApplicable):
                 await self.step(step)
 
@@ -202,8 +207,10 @@ class Player:
         message_id, by = self.known.back(step.back), self._author(step.by)
         if isinstance(step, Update):
             await self.world.update(message_id, by=by)
-        else:
-            await self.world.delete(message_id, by=by)
+            return
+        times = 2 if step.twice else 1
+        deletes = [self.world.delete(message_id, by=by) for _ in range(times)]
+        await asyncio.gather(*deletes)
 
     def _author(self, name: str) -> VirtualClient | str:
         return self.cast.find(name) or "writer"
@@ -222,6 +229,9 @@ class Player:
         cursor = self.known.cursor(step.cursor, step.variant)
         if not cursor:
             return
+        if self.world.profile in RESETTING and step.user != USER:
+            for _ in range(FOREIGN_EVENTS):  # a chat that the cursor could be one of
+                await self.write(user=step.user)
         if step.cursor is CursorKind.EVICTED and not await self._swept():
             return
         header = cursor if step.place is not Place.QUERY else None
@@ -246,9 +256,15 @@ class Player:
         return True
 
     async def _ping(self, step: Ping) -> None:
-        self.cast.note_closed()
-        known = self.cast.closed_ids[-1:] if step.closed else []
-        await self.world.ping(known[0] if known else "no-such-connection")
+        known = {
+            Whose.NOBODYS: "",
+            Whose.CLOSED: self.cast.closed_id,
+            Whose.OPEN: self.world.witness.connection_id,
+        }[step.whose]
+        connection = known or "no-such-connection"
+        times = 2 if step.twice else 1
+        pings = [self.world.ping(connection, uid=step.user) for _ in range(times)]
+        await asyncio.gather(*pings)
 
     def _switch(self, step: Switch) -> None:
         client = self.cast.find(step.who)

@@ -24,9 +24,11 @@ class Without(NamedTuple):
 
 
 WITHOUT: dict[Profile, Without] = {
-    Profile.BROADCAST: Without(edges=("record/*", "users/*")),
+    Profile.BROADCAST: Without(
+        steps=frozenset(("late-change",)), edges=("record/*", "users/*")
+    ),
     Profile.NAIVE: Without(
-        steps=frozenset(("probe", "slow-replay")),
+        steps=frozenset(("probe", "slow-replay", "late-change")),
         cursors=frozenset(CursorKind),
         edges=(
             *("missed/*", "*replay", "*reset*", "record/*", "users/*", "cursor/*"),
@@ -36,7 +38,7 @@ WITHOUT: dict[Profile, Without] = {
         ),
     ),
     Profile.LOG: Without(
-        steps=frozenset(("update", "delete")),
+        steps=frozenset(("update", "delete", "late-change")),
         cursors=frozenset(
             (CursorKind.EVICTED, CursorKind.PREVIOUS_LIFE, CursorKind.REUSED)
         ),

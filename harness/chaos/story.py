@@ -30,6 +30,7 @@ from harness.core.steps import (
     TextKind,
     Update,
     Wait,
+    Whose,
     Write,
     inside,
 )
@@ -50,6 +51,11 @@ _PLACES = {
     Place.HEADER: "in the header",
     Place.QUERY: "in the query",
     Place.BOTH: "in the header, and the newest one in the query",
+}
+_WHOSE = {
+    Whose.NOBODYS: "a connection that never was",
+    Whose.CLOSED: "a connection that is closed",
+    Whose.OPEN: "a connection that is open",
 }
 _WORDS = ("somebody", "everything", "nothing", "new ", "requests", "the ", "a ")
 """What a sentence may begin with that is no client's name: names stay as they are."""
@@ -125,7 +131,8 @@ def _writing(step: Write | Update | Delete | Bad) -> str:
         case Update():
             return f"{_by(step.by)} changes {_message(step.back)}"
         case Delete():
-            return f"{_by(step.by)} deletes {_message(step.back)}"
+            twice = " twice at once" if step.twice else ""
+            return f"{_by(step.by)} deletes {_message(step.back)}{twice}"
         case Bad():
             who = "the support side" if step.support else "somebody"
             return f"{who} sends bad input ({step.kind.replace('-', ' ')})"
@@ -163,8 +170,9 @@ def _asking(step: Open | PageBack | LoadSnapshot | Probe | Ping) -> str:
             whose = f" by user {step.user!r}" if step.user != USER else ""
             return f"a stream is asked for{whose} with {shown}"
         case Ping():
-            which = "that is closed" if step.closed else "that never was"
-            return f"a connection {which} is pinged"
+            whose = f" by user {step.user!r}" if step.user != USER else ""
+            twice = " twice at once" if step.twice else ""
+            return f"{_WHOSE[step.whose]} is pinged{whose}{twice}"
 
 
 def _living(step: Wait | Pause | Restart) -> str:

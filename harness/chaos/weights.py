@@ -6,7 +6,7 @@ number says; the first is what shrinking ends at, so the plainest comes first.
 
 from harness.core.fault import Aim, FaultKind
 from harness.core.profile import USER
-from harness.core.steps import CursorKind, TextKind
+from harness.core.steps import CursorKind, TextKind, Whose
 
 STEPS: dict[str, int] = {
     "write": 10,
@@ -20,6 +20,7 @@ STEPS: dict[str, int] = {
     "burst": 9,
     "during": 14,
     "slow-replay": 5,
+    "late-change": 2,
     "probe": 10,
     "switch": 4,
     "open": 3,
@@ -31,7 +32,8 @@ STEPS: dict[str, int] = {
     "pause": 2,
 }
 """Steps, on the top level and in blocks; no blocks at the deepest level. `slow-replay`
-is a block that holds a replay up for something to happen in the middle of it."""
+is a block that holds a replay up for something to happen in the middle of it, and
+`late-change` one in which a message changes that is older than its record."""
 
 FAULTS: dict[FaultKind, int] = {
     FaultKind.REFUSE: 3,
@@ -65,9 +67,11 @@ CURSORS: dict[CursorKind, int] = {
 
 AIMS: dict[Aim, int] = dict.fromkeys(Aim, 1)
 
-LIMITS: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
+LIMITS: tuple[int, ...] = (2, 3, 4, 5, 6, 8, 12)
 TABS: tuple[int, ...] = (1, 2, 2, 3)
 """Clients that are there from the start."""
+
+PINGED: dict[Whose, int] = {Whose.NOBODYS: 1, Whose.CLOSED: 3, Whose.OPEN: 3}
 
 TEXTS: dict[TextKind, int] = {TextKind.PLAIN: 15} | {
     kind: 1 for kind in TextKind if kind is not TextKind.PLAIN
@@ -117,6 +121,9 @@ REPLAY_LETTERS = 1_000
 REPLAY_KILOBYTES: tuple[int, ...] = (4, 3, 8)
 REPLAY_WAITS_MS: tuple[int, ...] = (250, 400, 600)
 """A replay of such messages on such a line is not over when the wait is."""
+
+LATE_MS, SWEPT_MS = 3_200, 900
+"""Longer than any retention drawn; longer than from one sweep to the next."""
 
 REPLAY_STEPS: dict[str, int] = {
     "restart": 4,

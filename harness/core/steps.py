@@ -66,6 +66,14 @@ class Place(StrEnum):
     BOTH = "both"
 
 
+class Whose(StrEnum):
+    """Which connection is pinged by hand."""
+
+    NOBODYS = "nobodys"  # it never was
+    CLOSED = "closed"
+    OPEN = "open"  # the first user's
+
+
 class TextKind(StrEnum):
     """What is odd about a message's text, which must come through as it is."""
 
@@ -177,10 +185,14 @@ class Update(_Step, frozen=True, kw_only=True, tag="update"):
 
 
 class Delete(_Step, frozen=True, kw_only=True, tag="delete"):
-    """Delete the message `back` places before the newest known, evicted or not."""
+    """Delete the message `back` places before the newest known, evicted or not.
+
+    Perhaps `twice`, with two requests at once.
+    """
 
     back: Small = 0
     by: Name | Literal[""] = ""
+    twice: bool = False
 
 
 class Cut(_Step, frozen=True, kw_only=True, tag="cut"):
@@ -254,9 +266,11 @@ class Bad(_Step, frozen=True, kw_only=True, tag="bad-input"):
 
 
 class Ping(_Step, frozen=True, kw_only=True, tag="ping"):
-    """A ping by hand of a connection that never was, or is closed."""
+    """A ping by hand, by this `user`; perhaps `twice`, with two requests at once."""
 
-    closed: bool = False
+    whose: Whose = Whose.NOBODYS
+    user: Label = USER
+    twice: bool = False
 
 
 class Wait(_Step, frozen=True, kw_only=True, tag="wait"):

@@ -31,6 +31,7 @@ from harness.core.steps import (
     TextKind,
     Update,
     Wait,
+    Whose,
     Write,
 )
 
@@ -46,6 +47,7 @@ STEPS: tuple[Step, ...] = (
     *(Write(text=kind, count=2) for kind in TextKind),
     Update(back=1),
     Delete(back=2, by="bob"),
+    Delete(twice=True),
     Cut(whom=("alice", "bob")),
     Cut(whom=("alice",), after_bytes=7),
     CutAt(who="alice", aim=Aim.ID_LINE),
@@ -60,8 +62,8 @@ STEPS: tuple[Step, ...] = (
     Probe(cursor=CursorKind.HEAD, user="other"),
     *(Bad(kind=kind) for kind in BadKind),
     Bad(kind=BadKind.NO_JSON, support=True),
-    Ping(),
-    Ping(closed=True),
+    *(Ping(whose=whose) for whose in Whose),
+    Ping(whose=Whose.OPEN, user="other", twice=True),
     Wait(ms=20),
     Pause(ms=300),
     Restart(),

@@ -1,5 +1,6 @@
 """Playing: every step of every kind, on the clean server, ends passed."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,14 +27,17 @@ from harness.core.steps import (
     Cut,
     CutAt,
     CutNext,
+    Delete,
     During,
     Open,
+    Ping,
     Probe,
     Restart,
     Step,
     Switch,
     Tab,
     Wait,
+    Whose,
     Write,
 )
 from harness.core.target import load_target
@@ -221,6 +225,45 @@ def test_bad_input_asks_by_an_id_of_the_targets_own(tmp_path: Path) -> None:
     assert wrong(history) == []
     asked = [r.f for r in history.records if isinstance(r, Invoke)]
     assert asked.index(F.CREATE) < asked.index(F.BAD_INPUT)
+
+
+def test_a_ping_by_hand_is_of_what_is_open_or_has_been(tmp_path: Path) -> None:
+    pings = [Ping(whose=whose, twice=whose is Whose.OPEN) for whose in Whose]
+    steps = (Switch(who="alice"), Wait(ms=200), *pings)
+    history = run(schedule(*steps, clients=(Tab(name="alice"),)), tmp_path)
+    assert wrong(history) == []
+    pinged = [
+        r.about
+        for r in history.records
+        if isinstance(r, Invoke) and r.f is F.PING and r.who == "pinger"
+    ]
+    greeted = {
+        r.conn: str(fields(r.text)["id"])
+        for r in reversed(history.records)
+        if isinstance(r, Frame) and r.text.startswith("event: ping")
+    }
+    opened = {r.who: r.conn for r in reversed(history.records) if isinstance(r, Opened)}
+    first, witness = greeted[opened["alice"]], greeted[opened["witness"]]
+    assert pinged == ["no-such-connection", first, witness, witness]
+
+
+def fields(frame: str) -> dict[str, object]:
+    """What the data of a frame says."""
+    (data,) = (one for one in frame.splitlines() if one.startswith("data: "))
+    found: dict[str, object] = json.loads(data.removeprefix("data: "))
+    return found
+
+
+def test_two_deletes_at_once_are_sent_before_either_is_answered(tmp_path: Path) -> None:
+    steps = (Write(count=2), Delete(twice=True))
+    history = run(schedule(*steps, clients=()), tmp_path)
+    assert wrong(history) == []
+    begun = [
+        place
+        for place, r in enumerate(history.records)
+        if isinstance(r, Invoke) and r.f is F.DELETE
+    ]
+    assert begun == [begun[0], begun[0] + 1]
 
 
 def test_where_there_are_no_users_there_is_one_chat(tmp_path: Path) -> None:
