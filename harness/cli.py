@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import click
 
 from harness.arms import ARMS
+from harness.commands.stdout import outlive_reader
 from harness.core.errors import BadInput, HarnessError
 
 TRACEBACK = "UNBROKEN_TRACEBACK"
@@ -114,9 +115,13 @@ def main() -> None:
 )
 def run(**options: Any) -> None:
     """Run the scenarios against TARGET, judge it, and write a report."""
-    from harness.commands.run import run as command
 
-    _exit(lambda: command(**options))
+    def command() -> int:
+        from harness.commands.run import run
+
+        return run(**options)
+
+    _exit(command)
 
 
 @main.command()
@@ -136,9 +141,13 @@ def run(**options: Any) -> None:
 )
 def mutants(**options: Any) -> None:
     """Run every mutant of TARGET against the scenarios that must catch it."""
-    from harness.commands.mutants import mutants as command
 
-    _exit(lambda: command(**options))
+    def command() -> int:
+        from harness.commands.mutants import mutants
+
+        return mutants(**options)
+
+    _exit(command)
 
 
 @main.command()
@@ -178,11 +187,15 @@ def mutants(**options: Any) -> None:
 @click.option("-v", "--verbose", is_flag=True, help="Coverage also after a find.")
 def chaos(**options: Any) -> None:
     """Try random fault schedules against TARGET until one breaks it; shrink that."""
-    from harness.commands.chaos import chaos as command
-
     if options["runs"] is None and options["time_s"] is None:
         options["time_s"] = 60.0
-    _exit(lambda: command(**options))
+
+    def command() -> int:
+        from harness.commands.chaos import chaos
+
+        return chaos(**options)
+
+    _exit(command)
 
 
 @main.command()
@@ -201,9 +214,13 @@ def chaos(**options: Any) -> None:
 @click.option("-v", "--verbose", is_flag=True, help="Show passed requirements too.")
 def replay(**options: Any) -> None:
     """Run a CASE again that `unbroken chaos` has found, on either arm."""
-    from harness.commands.replay import replay as command
 
-    _exit(lambda: command(**options))
+    def command() -> int:
+        from harness.commands.replay import replay
+
+        return replay(**options)
+
+    _exit(command)
 
 
 @main.command("list")
@@ -219,14 +236,19 @@ def replay(**options: Any) -> None:
 )
 def list_(*, coverage: bool, markdown: bool, **options: Any) -> None:
     """List scenarios and requirements: what is judged by what."""
-    from harness.commands.coverage import coverage as matrix
-    from harness.commands.listing import listing as command
-
     if markdown and not coverage:
         raise click.UsageError("--markdown is of --coverage.")
-    if coverage:
-        _exit(lambda: matrix(markdown=markdown))
-    _exit(lambda: command(**options))
+
+    def command() -> int:
+        if coverage:
+            from harness.commands import coverage as matrix
+
+            return matrix.coverage(markdown=markdown)
+        from harness.commands.listing import listing
+
+        return listing(**options)
+
+    _exit(command)
 
 
 @main.command()
@@ -239,26 +261,38 @@ def list_(*, coverage: bool, markdown: bool, **options: Any) -> None:
 @click.option("-v", "--verbose", is_flag=True, help="Show passed requirements too.")
 def judge(**options: Any) -> None:
     """Judge stored HISTORIES (.jsonl files or folders): the same verdicts again."""
-    from harness.commands.judge import judge as command
 
-    _exit(lambda: command(**options))
+    def command() -> int:
+        from harness.commands.judge import judge
+
+        return judge(**options)
+
+    _exit(command)
 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def doctor(**options: Any) -> None:
     """Check everything that a run needs, and say how to mend what is broken."""
-    from harness.commands.doctor import doctor as command
 
-    _exit(lambda: command(**options))
+    def command() -> int:
+        from harness.commands.doctor import doctor
+
+        return doctor(**options)
+
+    _exit(command)
 
 
 def _exit(command: Callable[[], int]) -> None:
-    """Turn harness trouble into one message and a documented exit status."""
+    """Turn harness trouble into one message and a documented exit status.
+
+    A command imports its module itself: an interrupt may come that early, too.
+    """
     # Whoever ends us politely gets the same orderly end as with Ctrl-C, also where a
     # script has started us in the background, with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _end)
+    outlive_reader()
     try:
         status = command()
     except BadInput as error:
@@ -266,7 +300,7 @@ def _exit(command: Callable[[], int]) -> None:
     except HarnessError as error:
         status = _complain(error, COULD_NOT_RUN)
     except KeyboardInterrupt as error:
-        click.echo(f"unbroken: {error or 'interrupted'}", err=True)
+        click.echo(f"unbroken: {str(error) or 'interrupted'}", err=True)
         status = INTERRUPTED
     except Exception as error:
         if os.environ.get(TRACEBACK):

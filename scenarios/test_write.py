@@ -3,6 +3,8 @@
 import asyncio
 
 from harness.arm import How
+from harness.core.steps import TextKind
+from harness.texts import TEXTS
 from harness.world import World
 from scenarios.requirements import CHANGING, judges
 
@@ -78,10 +80,15 @@ async def test_changes_of_one_message_at_once(world: World) -> None:
 
 @judges("write/bad-input", "event/no-phantom")
 async def test_table_of_bad_input(world: World) -> None:
-    """Bad input is refused with an error body and leaves no trace."""
+    """Bad input is refused with an error body and leaves no trace; good is taken."""
     alice = await world.client("alice")
     good = await world.write()
     for bad in world.bad_requests(good.id):
         await world.send_bad(bad)
+    wide = await world.write(f"{TEXTS[TextKind.WIDE]} {world.number()}")
+    if world.changes:
+        await world.update(good.id)
+        await world.update(wide.id)
+        await world.delete(good.id)
     await world.snapshot()
     await world.seen(await world.write(), alice)

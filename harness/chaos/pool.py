@@ -22,6 +22,7 @@ class Pool:
     def __init__(self, errands: Sequence[Errand], *, jobs: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._errands = context.Queue()
+        self._errands.cancel_join_thread()  # no end of ours waits for who reads it
         self._reports = context.Queue()
         for errand in errands:
             self._errands.put(msgspec.msgpack.encode(errand))

@@ -11,6 +11,7 @@ from harness.checkers.shown import LifeModel
 from harness.checkers.shown import Look as Shown
 from harness.checkers.snapshot import excused
 from harness.checkers.sse import read_json
+from harness.checkers.taken import turned_down
 from harness.checkers.traces import Traces
 from harness.core.history import CloseKind, F
 from harness.core.profile import WINDOWED
@@ -24,14 +25,18 @@ AFTER_S = 1.0
 @rule("write/interactive-only", WINDOWED)
 def interactive_only(case: Case) -> Iterator[Look]:
     """ "update and delete of a message outside the window are refused and make no
-    event".
+    event"; those of one inside it are not.
     """
     for call in case.calls.writes:
         why = outside(case, call)
         if why and call.done is not None:
             look = _refused(case, call, why)
-            if look is not None:
-                yield look
+        elif call.invoke.f is not F.CREATE:
+            look = turned_down(case, call)
+        else:
+            continue
+        if look is not None:
+            yield look
 
 
 def outside(case: Case, call: Call) -> str:
@@ -134,8 +139,13 @@ def _not_patchable(case: Case, model: LifeModel) -> Iterator[Look]:
 @rule("write/bad-input")
 def bad_input(case: Case) -> Iterator[Look]:
     """ "bad input: 4xx and an error body; nothing stored, nothing sent, the stream
-    goes on".
+    goes on"; and what is good is not called bad.
     """
+    for call in case.calls.writes:
+        if call.invoke.f is F.CREATE or case.profile not in WINDOWED:
+            look = turned_down(case, call)
+            if look is not None:
+                yield look
     calls = case.calls.by_f[F.BAD_INPUT]
     if not calls:
         return

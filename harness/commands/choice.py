@@ -1,12 +1,13 @@
 """What the user chose to run, resolved and checked before anything starts."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from harness.commands.engine import Listener, engine, option
-from harness.commands.folder import clear, prepare
+from harness.commands.folder import clear, forget_verdict, prepare
 from harness.core.target import Target, load_target
 from harness.options import check_arm, find_target, profiles_of
 from reports.terminal import LiveProgress
@@ -66,8 +67,12 @@ class Choice:
         )
 
     def carry_out(self, listener: Listener, *arguments: str) -> None:
-        """Run the cases; `arguments` are pytest's beside those of the choice."""
-        clear(self.out)
+        """Run the cases; `arguments` are pytest's beside those of the choice.
+
+        Histories of the run before go once it is sure that there are cases.
+        """
+        forget_verdict(self.out)
+        listener.at_start = partial(clear, self.out)
         told = ("profile", "arm", "app", "out", "seed", "requirement")
         engine(
             listener,

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +36,7 @@ class Listener:
     def __init__(self, progress: Progress | None = None) -> None:
         self.cases: dict[str, CaseResult] = {}
         self.collected: list[pytest.Item] = []
+        self.at_start: Callable[[], None] | None = None
         self._progress = progress
         self._started = False
         self._errors: list[str] = []
@@ -90,9 +91,13 @@ class Listener:
             raise CouldNotRun("pytest broke down; see the lines above")
 
     def _start(self, total: int) -> None:
-        if not self._started and self._progress is not None:
-            self._progress.start(total)
+        if self._started:
+            return
         self._started = True
+        if self.at_start is not None and total:
+            self.at_start()
+        if self._progress is not None:
+            self._progress.start(total)
 
     def _keep(self, nodeid: str, result: CaseResult) -> None:
         self.cases[nodeid] = result

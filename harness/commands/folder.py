@@ -21,11 +21,21 @@ def prepare(out: Path) -> None:
         ) from error
 
 
+VERDICT = ("result.json", "report.html", "junit.xml")
+
+
+def forget_verdict(out: Path) -> None:
+    """A run that does not come to its end must not leave another one's verdict."""
+    for name in VERDICT:
+        (out / name).unlink(missing_ok=True)
+
+
 def clear(out: Path) -> None:
     """Forget the run before, so that the histories there are of this one.
 
     Only what a run has written goes, for the folder is the user's.
     """
+    forget_verdict(out)
     for history in (out / HISTORIES).glob("*.jsonl"):
         with history.open("rb") as file:
             ours = FORMAT.encode() in file.readline(200)

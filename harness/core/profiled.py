@@ -34,7 +34,7 @@ def check_profiled(profile: str, profiled: Profiled, where: str) -> None:
     for name in Paths.__struct_fields__:
         path = getattr(profiled.paths, name)
         if path:
-            check_path(path, f"{key}.paths.{name}")
+            check_path(path, f"{key}.paths.{name}", never=" #?")
             _check_place(path, name, key)
 
 
@@ -72,14 +72,24 @@ def _check_token(key: str, profiled: Profiled, *, personal: bool) -> None:
         raise BadInput(f"{key}.operator_token {token!r} cannot stand in a header")
 
 
-def check_path(path: str, name: str) -> None:
-    """Raises `BadInput` for a path that does not begin where paths do."""
-    if not path.startswith("/"):
-        raise BadInput(f"{name} {path!r} must begin with a slash, as /events does")
+def check_path(path: str, name: str, *, never: str = " #") -> None:
+    """Raises `BadInput` for what cannot be the path of a request."""
+    if not path.startswith("/") or path.startswith("//"):
+        raise BadInput(f"{name} {path!r} must begin with one slash, as /events does")
+    odd = [each for each in path if each in never or not each.isprintable()]
+    if odd:
+        raise BadInput(f"{name} {path!r} has {odd[0]!r}, which no path can have")
 
 
 def _check_place(path: str, name: str, key: str) -> None:
     place = PLACES.get(name, "")
+    rest = path.replace(place, "") if place else path
+    if "{" in rest or "}" in rest:
+        known = f"{place} alone is" if place else "none is"
+        raise BadInput(
+            f"{key}.paths.{name} {path!r} has a place that nothing fills; "
+            f"{known} filled there"
+        )
     if place not in path:
         raise BadInput(
             f"{key}.paths.{name} {path!r} has no {place}, the place of the "

@@ -18,6 +18,7 @@ from reference_server.mutants import (  # noqa: F401 - importing them fills REGI
     load,
     log,
     naive,
+    over_refusal,
     ping,
     private,
     rate_limit,

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.driver import Running, gone
+from tests.hostile.driver import UNBROKEN, Running, gone, unbroken
 
 LONG = "test_pinged_connection or test_idle_stream"
 ONE = ("--profile", "broadcast")
@@ -73,6 +74,50 @@ def test_interrupted_though_started_to_ignore_it(tmp_path: Path) -> None:
         signal.signal(signal.SIGINT, before)
     assert done.status == 130, done.text
     assert not gone(running.mark)
+
+
+def test_interrupted_at_once(tmp_path: Path) -> None:
+    """While it still imports: nothing but that it was interrupted."""
+    running = Running("list", cwd=tmp_path, env={})
+    try:
+        deadline = time.monotonic() + 60
+        while not _handles(running.popen.pid, signal.SIGTERM):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        os.kill(running.popen.pid, signal.SIGTERM)
+        done = running.done(tmp_path, within_s=60)
+    finally:
+        running.end()
+    assert (done.status, done.text) == (130, "unbroken: interrupted\n")
+
+
+def _handles(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (caught,) = (line for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
+def test_who_stops_reading_does_not_stop_it(tmp_path: Path) -> None:
+    command = [str(UNBROKEN), "run", "-k", "test_first_frame", *ONE, "--arm", "sim"]
+    popen = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert popen.stdout is not None
+    popen.stdout.close()
+    _, said = popen.communicate(timeout=60)
+    assert (popen.returncode, said) == (0, b"")
+    assert (tmp_path / "unbroken-results" / "result.json").exists()
+
+
+def test_what_does_not_come_to_its_end_leaves_no_verdict(tmp_path: Path) -> None:
+    choice = ("run", "--arm", "sim", *ONE, "--out", tmp_path / "out", "-k")
+    assert unbroken(*choice, "test_first_frame", cwd=tmp_path).status == 0
+    kept = sorted((tmp_path / "out" / "histories").iterdir())
+    assert unbroken(*choice, "no_such_thing", cwd=tmp_path).status == 2
+    assert sorted((tmp_path / "out" / "histories").iterdir()) == kept
+    assert not (tmp_path / "out" / "result.json").exists()
+    assert not (tmp_path / "out" / "report.html").exists()
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -27,6 +27,8 @@ BEHIND = ("naive-stale-init", "log-late-commit")
 IN_SCENARIOS = frozenset(
     [
         "author-column-too-short",
+        "changed-only-once",
+        "changes-refused",
         "cursor-beyond-ascii-500",
         "data-split-at-any-line-end",
         "delete-by-window-id",
@@ -37,6 +39,8 @@ IN_SCENARIOS = frozenset(
         "event-as-old-as-its-message",
         "event-line-ends-normalised",
         "event-text-stripped",
+        "limit-in-bytes",
+        "own-changes-refused",
         "evicted-off-by-one-later",
         "first-cursor-of-any-life",
         "fresh-unwatched",
