@@ -238,6 +238,8 @@ def list_(*, coverage: bool, markdown: bool, **options: Any) -> None:
     """List scenarios and requirements: what is judged by what."""
     if markdown and not coverage:
         raise click.UsageError("--markdown is of --coverage.")
+    if coverage and any(options.values()):
+        raise click.UsageError("--coverage is of everything: no -k, no --requirement.")
 
     def command() -> int:
         if coverage:

@@ -1,5 +1,6 @@
 """Histories as JSON Lines: one record a line, torn ends told from broken files."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -41,6 +42,12 @@ def decode(data: bytes, *, name: str = "history") -> History:
     records = tuple(
         _read_record(line, number, name) for number, line in enumerate(lines[1:], 1)
     )
+    for before, after in pairwise(records):
+        if after.t_s < before.t_s:
+            raise BadInput(
+                f"{name}: line {after.n + 1} says t_s={after.t_s}, earlier than the "
+                f"{before.t_s} of the line before; a history is written as it happens"
+            )
     ended = bool(records) and isinstance(records[-1], End)
     if any(isinstance(record, End) for record in records[:-1]):
         raise BadInput(f"{name}: records follow the end record; two files in one?")

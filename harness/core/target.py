@@ -202,6 +202,9 @@ def fill(
     command: tuple[str, ...], values: Mapping[str, object], *, name: str
 ) -> list[str]:
     """Put values into `{placeholders}`; raises `BadInput` for an unknown one."""
+    odd = [key for part in command for key in _placeholders_in(part) if "." in key]
+    if odd:
+        raise BadInput(_bad_placeholder(name, odd[0]))
     try:
         return [part.format_map(dict(values)) for part in command]
     except KeyError as error:
@@ -304,7 +307,11 @@ def _check_commands(target: Target, start: Start, name: str) -> None:
         raise BadInput(f"{name}: start.command is empty; give a program to run")
     values = _any_values(target)
     for command in (start.command, start.mutant, start.list_mutants):
-        fill(command, values, name=name)
+        for part in fill(command, values, name=name):
+            if "\0" in part:
+                raise BadInput(f"{name}: {part!r} of a command has a NUL, none can")
+    if not start.command[0]:
+        raise BadInput(f"{name}: start.command names no program: {start.command!r}")
     fill(tuple(start.env.values()), values, name=name)
 
 

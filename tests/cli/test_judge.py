@@ -1,5 +1,6 @@
 """`unbroken judge` with files that are no histories, or not the right ones."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,10 @@ BAD: dict[str, tuple[Edit, str]] = {
     "with a hole": (
         lambda data: b"\n".join(data.split(b"\n")[:2] + data.split(b"\n")[3:]),
         "lines are missing",
+    ),
+    "running backwards": (
+        lambda data: re.sub(rb'"n":2,"t_s":[0-9.e-]+', b'"n":2,"t_s":-5.0', data),
+        "earlier than the",
     ),
     "two in one": (lambda data: data + data, "line "),
     "deep": (lambda data: data + b"[" * 100_000 + b"\n", "line "),
