@@ -101,7 +101,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "harness.judged": FRONT,
     "harness.cli": FRONT,
     "harness.commands": FRONT,
-    "harness.commands.engine": (*FRONT, "_pytest", "pluggy"),  # runs pytest inside
+    "harness.commands.engine": (*FRONT, "_pytest", "pluggy", "psutil"),  # runs pytest
 }  # fmt: skip
 
 

@@ -3,10 +3,12 @@
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import pluggy
+import psutil
 import pytest
 
 # Not public, but without it a malformed -k is an internal error of pytest-xdist.
@@ -39,6 +41,7 @@ class Listener:
         self.at_start: Callable[[], None] | None = None
         self._progress = progress
         self._started = False
+        self._has_workers = False
         self._errors: list[str] = []
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -52,6 +55,19 @@ class Listener:
         """Every worker collects the same; the first one to tell is believed."""
         del node
         self._start(len(ids))
+
+    def pytest_testnodeready(self) -> None:
+        """A worker is there: the only kind of child that this process has then."""
+        self._has_workers = True
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """End the workers: one that was not interrupted would go on for a while.
+
+        What they have started ends with them.
+        """
+        for worker in psutil.Process().children() if self._has_workers else ():
+            with suppress(psutil.Error):
+                worker.terminate()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A scenario file that does not load is trouble, never a missing case."""

@@ -63,6 +63,20 @@ def test_ended_politely(
         assert not gone(running.mark)
 
 
+def test_ended_alone(tmp_path: Path) -> None:
+    """As a supervisor ends it: the workers are not told, and end all the same."""
+    with mid_run(tmp_path, 2) as running:
+        began = time.monotonic()
+        os.kill(running.popen.pid, signal.SIGTERM)
+        done = running.done(tmp_path, within_s=60)
+        assert done.status == 130, done.text
+        assert "Traceback" not in done.text
+        assert not gone(running.mark)
+    took_s = time.monotonic() - began
+    unfinished = (tmp_path / "unbroken-results" / "histories").glob("*.jsonl")
+    assert any(b'"type":"end"' not in path.read_bytes() for path in unfinished), took_s
+
+
 def test_interrupted_though_started_to_ignore_it(tmp_path: Path) -> None:
     """As a script's background job is: Ctrl-C still ends us and all that we started."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
