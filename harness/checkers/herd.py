@@ -4,13 +4,13 @@
 that were there before a restart and come back within a second after it.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 
 from harness.checkers.case import Case
 from harness.checkers.connections import Conn
 from harness.checkers.lives import LifeSpan
 from harness.checkers.look import HELD, Look, broken, rule, unclear
+from harness.checkers.sse import retry_of
 from harness.core.history import F
 
 HERD = 20
@@ -20,8 +20,6 @@ AT_ONCE_S = 1.0
 
 SPREAD = 0.1
 """Reconnection times differ by at least this share of the shortest."""
-
-_RETRY = re.compile(r"^retry: ?([0-9]{1,9})\r?$", re.MULTILINE)
 
 OVERLOADED = (429, 500, 502, 503, 504)
 
@@ -115,6 +113,5 @@ def _spread(came: Sequence[Conn]) -> Iterator[Look]:
 
 def _retry_ms(conn: Conn) -> int | None:
     """What its first frames say; a browser keeps the last that it read."""
-    told = [_RETRY.findall(sight.frame.text) for sight in conn.controls]
-    last = next((found[-1] for found in reversed(told) if found), None)
-    return None if last is None else int(last)
+    told = [retry_of(sight.frame.text) for sight in conn.controls]
+    return next((ms for ms in reversed(told) if ms is not None), None)

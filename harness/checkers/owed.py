@@ -134,7 +134,12 @@ LETS_GO: dict[Profile, Callable[["Case", Asked], Owed]] = {
 def missed_since(case: "Case", era: int, position: int | None, until_s: float) -> bool:
     """Whether some event was surely committed after a place in an earlier era."""
     order = case.orders[era]
-    if position is not None and order.low(inf) > position:
-        return True
+    if position is not None:
+        # What its witness did not live to see came after all that it saw.
+        unseen = not order.gappy and any(
+            call.ok and call.era == era for call in order.unplaced
+        )
+        if unseen or order.low(inf) > position:
+            return True
     later = (o for o in case.orders.values() if o.life > era)
     return any(o.low(until_s) > 0 for o in later)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from harness.checkers.case import Case
 
 
+ON_ITS_WAY_S = 0.1
+"""An event may come to the witness so long after it had come to its place."""
+
+
 class Origin(StrEnum):
     """Where a cursor came from, seen from the life that it is shown to."""
 
@@ -153,7 +157,18 @@ def _stand_here(case: "Case", conn: Conn, cursor: str, order: Order) -> Standing
 
 
 def _hidden(order: Order, t_s: float) -> int:
-    """Events that a witness with gaps may not have seen."""
-    if not order.gappy:
-        return 0
-    return sum(1 for call in order.unplaced if call.invoke.t_s <= t_s)
+    """Events by then that a witness with gaps, or gone already, may not have seen."""
+    begun = [call.invoke.t_s for call in order.unplaced if call.invoke.t_s <= t_s]
+    if order.gappy:
+        return len(begun)
+    return sum(1 for since_s in begun if not _watched(order, since_s, t_s))
+
+
+def _watched(order: Order, from_s: float, to_s: float) -> bool:
+    """Whether a witness listened all the while, and for long enough after it."""
+    return any(
+        conn.ping is not None
+        and conn.ping.t_s <= from_s
+        and to_s + ON_ITS_WAY_S < conn.end_s
+        for conn in order.witness
+    )

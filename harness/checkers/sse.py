@@ -61,6 +61,17 @@ class Block:
         return value if isinstance(value, dict) else {}
 
 
+def retry_of(text: str) -> int | None:
+    """The reconnection time in a block, in milliseconds; None when it gives none."""
+    found = None
+    for line in _LINE_END.split(text.removeprefix("\ufeff")):
+        name, _, value = line.partition(":")
+        value = value[1:] if value[:1] == " " else value
+        if name == "retry" and value.isascii() and value.isdecimal():
+            found = int(value)
+    return found
+
+
 def read_block(text: str, *, first: bool = False) -> Block:
     """Read one block; a byte order mark counts as none at the stream's start only."""
     if first:

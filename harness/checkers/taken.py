@@ -16,7 +16,8 @@ from harness.core.history import F
 
 def turned_down(case: Case, call: Call) -> Look | None:
     """A look at a good write that was refused; None where it may be."""
-    if not 400 <= call.status < 500 or call.status == HTTPStatus.TOO_MANY_REQUESTS:
+    hasty = call.status == HTTPStatus.TOO_MANY_REQUESTS and call.invoke.f is F.CREATE
+    if hasty or not 400 <= call.status < 500:
         return None
     if not case.faults.quiet(call.invoke.who, call.invoke.t_s, call.done_s):
         return None

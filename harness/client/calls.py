@@ -41,8 +41,8 @@ async def chunked(content: bytes) -> AsyncIterator[bytes]:
 
 
 def cookie_of(uid: str) -> str:
-    """The cookie that names a user, on every call of a personal profile."""
-    return f"uid={uid}"
+    """What names a user, on every call of a personal profile, among other cookies."""
+    return f"guid=nobody; uid={uid}; lang=en"
 
 
 @dataclass(slots=True)

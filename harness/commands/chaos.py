@@ -1,8 +1,9 @@
 """`unbroken chaos`: random schedules against one target until one breaks it."""
 
+import shlex
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -81,7 +82,13 @@ def chaos(
     )
     errands = [msgspec.structs.replace(errand, first=n) for n in range(jobs)]
     edges, stops = edges_for(profiles), not errand.going_on
-    hunt = Hunt(out, Console(), edges=edges, within_s=time_s, stops=stops)
+    given = {
+        "--target": target if target != loaded.name else None,
+        "--arm": arm if arm != "sim" else None,
+        "--app": app,
+    }
+    again = [each for name, value in given.items() if value for each in (name, value)]
+    hunt = Hunt(out, Console(), edges=edges, within_s=time_s, stops=stops, again=again)
     with hashed_by(1) if twice else nullcontext():
         hunt.carry_out(errands)
     status = hunt.tell(verbose=verbose)
@@ -99,6 +106,7 @@ class Hunt:
         edges: Mapping[str, str],
         within_s: float | None,
         stops: bool,
+        again: Sequence[str] = (),
     ) -> None:
         self.tally = Tally()
         self._edges = edges
@@ -107,6 +115,7 @@ class Hunt:
         self._console = console
         self._within_s = within_s
         self._stops = stops
+        self._again = again
         self._began_s = time.monotonic()
         self._took_s = 0.0
         self._shrinking: set[int] = set()
@@ -195,8 +204,8 @@ class Hunt:
         find_story(find.found.requirement, lines, after, self._console)
         if not find.again:
             self._console.print("  run once more, it was not seen again")
-        file = self._out / name
-        self._console.print(f"  unbroken replay {file}", markup=False, soft_wrap=True)
+        command = shlex.join(["replay", str(self._out / name), *self._again])
+        self._console.print(f"  unbroken {command}", markup=False, soft_wrap=True)
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._began_s

@@ -13,13 +13,16 @@ from harness.core.history import (
     Opened,
     Responded,
 )
+from harness.core.verdict import Verdict
 from tests.checkers.story import (
+    WITNESS,
     Edit,
     Story,
     alter,
     caught,
     change,
     edit_frames,
+    of,
     spared,
     unseen,
 )
@@ -69,6 +72,23 @@ def test_evicted() -> None:
     spared(it, "reset/evicted")
     caught(it, "reset/evicted", unreset(3))
     caught(it, "reset/evicted", instead(3, it.server.log[0][1]))
+
+
+@pytest.mark.parametrize("missed", [10, 11])
+def test_what_a_witness_did_not_live_to_see_counts(missed: int) -> None:
+    """Its stream has ended, the server still writes, resets it, and is gone."""
+    it = Story()
+    stream = it.begin()
+    it.create()
+    it.cut(stream)
+    for _ in range(missed):
+        it.create()
+    it.resume(WITNESS)
+    it.restart()
+    it.end()
+    for slug in ("resume/at-head", "resume/no-needless-reset", "reset/once"):
+        found = of(it.judged(), slug)
+        assert found is None or found.verdict is not Verdict.FAIL, found
 
 
 def test_evicted_by_none() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.checkers.sse import read_block
+from harness.checkers.sse import read_block, retry_of
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,19 @@ def test_byte_order_mark_counts_at_the_start_only() -> None:
 def test_any_data_is_read(data: str) -> None:
     block = read_block(f"event: create\nid: 1\ndata: {data}\n\n")
     assert (block.value, block.message_id) == ({}, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("event: ping\nretry: 100\ndata: {}\n\n", 100),
+        ("\ufeffretry:5\nretry: 7\n\n", 7),
+        ("event: ping\rretry: 9\r\r", 9),
+        ("retry: 1e3\n\n", None),
+        ("data: retry: 3\n\n", None),
+    ],
+)
+def test_the_reconnection_time_is_read_as_whatwg_says(
+    text: str, ms: int | None
+) -> None:
+    assert retry_of(text) == ms

@@ -38,11 +38,13 @@ def test_who_asks_for_what_nobody_has_seen_made_may_be_refused() -> None:
     unseen(it.end(), ONLY)
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_haste_and_trouble_are_no_refusals(status: int) -> None:
+def test_trouble_is_no_refusal_and_haste_is_of_new_messages_alone() -> None:
     it = story(8)
-    refused(it, F.UPDATE, 8, status)
+    refused(it, F.UPDATE, 8, 503)
     unseen(it.end(), ONLY)
+    it = story(8)
+    refused(it, F.UPDATE, 8, 429)
+    caught(it.end(), ONLY)
 
 
 def test_a_delete_on_its_way_may_come_first() -> None:

@@ -12,6 +12,7 @@ from harness.client.calls import (
     BODY_LIMIT,
     KEPT_OF_TRUNCATED,
     answer_json,
+    cookie_of,
 )
 from harness.core.codec import load
 from harness.core.history import Answer, F, Fail, Info, Invoke, Ok
@@ -232,7 +233,7 @@ async def test_calls_about_a_users_chat(tmp_path: Path) -> None:
         await mine.delete(7)
         await mine.ping("c1")
         cookies = [one.headers.get("cookie") for one in on.server.asked]
-        assert cookies == ["uid=u-1"] * 5
+        assert cookies == [cookie_of("u-1")] * 5
         assert [one.path for one in on.server.asked][1:3] == ["/history"] * 2
         assert "authorization" not in on.server.asked[0].headers
         await theirs.create(author="writer", text="hello", nonce="n2")

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from harness.case import Case, run_case
+from harness.client.calls import cookie_of
 from harness.core.codec import load
 from harness.core.history import F, History, Invoke, Opened, View
 from harness.core.limits import Limits
@@ -92,7 +93,7 @@ async def test_every_user_has_a_witness_before_anything_else(tmp_path: Path) -> 
         ("carol", "other"),
     ]
     cookies = {one.headers["cookie"] for one in on.server.asked}
-    assert cookies == {f"uid={CASE.salt}-user", f"uid={CASE.salt}-other"}
+    assert cookies == {cookie_of(f"{CASE.salt}-{who}") for who in ("user", "other")}
     views = [record.who for record in history.records if isinstance(record, View)]
     assert len(views) == 5
     last = [r for r in history.records if isinstance(r, Invoke) and r.f is F.INIT][-2:]
