@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from harness.core.fault import Aim
 from harness.core.history import AnyRecord, Closed, Frame, Opened, Responded
 
-AIM_ATTEMPTS = 4
-"""Shots per cut: two are usual, more mean that frames do not resemble each other."""
+AIM_ATTEMPTS = 8
+"""Shots per cut: two are usual, more mean that frames, or the pieces that they are sent
+in, do not resemble each other."""
 
 _FIELDS = {Aim.EVENT_LINE: "event", Aim.ID_LINE: "id", Aim.DATA_LINE: "data"}
 _PARTIAL_CHARACTER = re.compile(r"(\\x[0-9a-f]{2})+$")
@@ -30,7 +31,8 @@ def offset_in(frame: str, aim: Aim) -> int | None:
             wide = next((i for i, byte in enumerate(raw) if byte >= 0xC0), None)
             return None if wide is None else wide + 1
     field = _FIELDS[aim].encode()
-    found = re.search(rb"(?:\A|[\r\n])" + field + rb":[^\r\n]{1,2}", raw)
+    # Not inside a character of more than one byte: that is another aim.
+    found = re.search(rb"(?:\A|[\r\n])" + field + rb":[\x20-\x7e]{1,2}", raw)
     return None if found is None else found.end()
 
 

@@ -7,6 +7,9 @@ from harness.core.fault import cut
 from harness.world import World
 from scenarios.requirements import ALL, judges
 
+LEFT_S = 2.5
+"""By then a server has surely noticed that a tab is gone."""
+
 
 @judges("ping/silent-dropped", "ping/unknown-refused", profiles=ALL)
 async def test_silent_connection_is_dropped(world: World) -> None:
@@ -54,10 +57,14 @@ async def test_pinged_connection_is_kept(world: World) -> None:
 
 @judges("ping/unknown-refused")
 async def test_unknown_connection_is_refused(world: World) -> None:
-    """A ping for a connection that never was gets a 404."""
+    """A ping for a connection that never was, or that its tab has left, gets a 404."""
+    tab = await world.client("tab")
+    await tab.close()
     await world.ping("no-such-connection")
     await world.ping("0")
     await world.ping(world.witness.connection_id + "x")
+    await world.passes(LEFT_S)
+    await world.ping(tab.connection_id)
 
 
 @judges("ping/unique-connection")

@@ -102,6 +102,21 @@ async def test_pruned_whatever_goes_on_around(world: World) -> None:
     await world.seen(await world.write(), alice, bob)
 
 
+@judges("private/prune", "reset/evicted", "reset/once")
+async def test_pruned_beside_a_younger_record(world: World) -> None:
+    """Another user's record, made before, has younger events only."""
+    alice = await world.client("alice")
+    await world.write(uid="other")
+    await world.seen(await world.write(), alice)
+    async with world.away(alice):
+        last = await world.write()
+        await world.passes(0.6 * kept_s(world))
+        await world.write(uid="other")
+        await world.outlasts(swept_s(world), since=last)
+    await world.live(alice)
+    await world.seen(await world.write(), alice)
+
+
 @judges("reset/record-recreated", "private/prune", "reset/before-any-event")
 async def test_record_made_anew_with_the_same_numbers(world: World) -> None:
     """Pruned away and made anew, it counts as far as the old cursor: still a reset."""
