@@ -55,6 +55,13 @@ def test_the_chosen_byte_is_where_it_lands(text: str, aim: Aim) -> None:
     assert landed(tail_of(raw[:offset])) is aim
 
 
+@pytest.mark.parametrize("aim", Aim)
+def test_a_cursor_may_begin_beyond_ascii(aim: Aim) -> None:
+    text = framed("☕", cursor="№1-7")
+    offset = offset_in(text, aim)
+    assert landed(tail_of(text.encode()[:offset])) is aim
+
+
 @settings(max_examples=100, deadline=None)
 @given(FRAMES)
 def test_every_byte_lands_somewhere(text: str) -> None:
