@@ -181,6 +181,7 @@ def parse_target(text: str, *, name: str, app: str = "") -> Target:
         target = msgspec.toml.decode(text, type=Target)
     except msgspec.ValidationError as error:
         hint = _nearest_key(str(error)) + _known_capabilities(str(error))
+        hint += _found_there(str(error), text)
         raise BadInput(f"{name}: {error}{hint}") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadInput(f"{name}: not TOML: {error}") from error
@@ -339,6 +340,34 @@ def _bad_placeholder(name: str, key: str) -> str:
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"; did you mean {{{near[0]}}}?" if near else ""
     return f"{name}: unknown placeholder {{{key}}}{hint} known: {', '.join(known)}"
+
+
+def _found_there(message: str, text: str) -> str:
+    """In which profile it is wrong, and the value, where that is a single one."""
+    place = re.search(r"at `\$([^`]*)`$", message)
+    if place is None:
+        return ""
+    value, rest = msgspec.toml.decode(text), place[1]
+    profile = ""
+    if rest.startswith(".profiles[...]"):
+        rest = rest.removeprefix(".profiles[...]")
+        wrong = [n for n, one in value["profiles"].items() if _is_wrong(one)]
+        if not wrong:
+            return ""
+        profile, value = wrong[0], value["profiles"][wrong[0]]
+    for key, index in re.findall(r"\.(\w+)|\[(\d+)\]", rest):
+        value = value[key] if key else value[int(index)]
+    single = not isinstance(value, dict | list) and "[...]" not in rest
+    said = f"; it is {value!r}"[:100] if single else ""
+    return said + (f", in profile {profile!r}" if profile else "")
+
+
+def _is_wrong(profiled: object) -> bool:
+    try:
+        msgspec.convert(profiled, Profiled)
+    except msgspec.ValidationError:
+        return True
+    return False
 
 
 def _nearest_key(message: str) -> str:

@@ -160,7 +160,7 @@ def test_paths_are_asked_for_and_refused(profile: Profile, name: str) -> None:
         ('"/l/events"', '"/l/events?a=b"', "has '?', which no path can have"),
         ('"/l/events"', '"/l/{x}"', "has a place that nothing fills; none is"),
         ("[profiles.log", "[profiles.logs", "'logs'; known: naive, broadcast, log"),
-        ("event_log_limit = 50", "event_log_limit = 0", ">= 1"),
+        ("event_log_limit = 50", "event_log_limit = 0", "it is 0, in profile 'broad"),
         ("retention_ms = 1500", "retention_ms = 99999999999", "<= 86400000"),
         (
             "[profiles.naive.limits]",
