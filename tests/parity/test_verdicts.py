@@ -150,8 +150,9 @@ def test_lags_are_read(sim: Path, tmp_path: Path) -> None:
     live = as_live(sim, tmp_path, b"text/event-stream; charset", b"text/plain; charset")
     (path,) = (live / "histories").iterdir()
     *others, end = path.read_bytes().splitlines(keepends=True)
-    number = int(re.search(rb'"n":(\d+)', end)[1])  # type: ignore[index]  # it has one
-    lag = encode(Lag(n=number, t_s=9.0, lag_s=LATE_S))
+    number, t_s = re.search(rb'"n":(\d+),"t_s":([0-9.]+)', end).groups()  # type: ignore[union-attr]  # it has both
+    number = int(number)
+    lag = encode(Lag(n=number, t_s=float(t_s), lag_s=LATE_S))
     later = end.replace(b'"n":%d' % number, b'"n":%d' % (number + 1))
     path.write_bytes(b"".join([*others, lag, later]))
     done = CliRunner().invoke(main, [str(live), str(sim)])
