@@ -93,6 +93,7 @@ async def test_server_restarts_behind_nginx(
         "alice is answered 502",
     )
     await world.start()
+    await world.live(alice)
     await world.seen(await world.write(), alice)
     await world.seen(await world.write(), alice)
 

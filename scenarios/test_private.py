@@ -113,6 +113,7 @@ async def test_pruned_beside_a_younger_record(world: World) -> None:
         await world.passes(0.6 * kept_s(world))
         await world.write(uid="other")
         await world.outlasts(swept_s(world), since=last)
+    await world.live(alice)
     await world.seen(await world.write(), alice)
     await world.seen(await world.write(), alice)
 

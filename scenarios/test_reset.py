@@ -38,6 +38,7 @@ async def test_restart(world: World, how: How) -> None:
     async with world.away(alice):
         await world.seen(await world.write(), bob)
         await world.restart(how)
+    await world.live(alice, bob)
     await world.seen(await world.write(), alice, bob)
     await world.seen(await world.write(), alice, bob)
 
@@ -52,6 +53,7 @@ async def test_two_restarts_while_away(world: World) -> None:
         await world.seen(await world.write(), world.witness)
         await world.restart(How.KILL)
         await world.write_many(3)
+    await world.live(alice)
     await world.seen(await world.write(), alice)
     await world.seen(await world.write(), alice)
 
@@ -86,6 +88,7 @@ async def test_restart_on_another_port(world: World) -> None:
     async with world.away(alice):
         await world.restart(How.TERM, other_port=True)
         await world.write()
+    await world.live(alice)
     await world.seen(await world.write(), alice)
     await world.seen(await world.write(), alice)
 
