@@ -107,6 +107,7 @@ async def test_pruned_beside_a_younger_record(world: World) -> None:
     """Another user's record, made before, has younger events only."""
     alice = await world.client("alice")
     await world.write(uid="other")
+    await world.passes(2 * world.limits.prune_every_ms / 1_000)  # not in one sweep
     await world.seen(await world.write(), alice)
     async with world.away(alice):
         last = await world.write()
