@@ -7,6 +7,8 @@ from harness.core.errors import BadInput
 from harness.core.history import FORMAT
 from harness.judged import CAUGHT, HISTORIES, LOGS
 
+VERDICT = ("result.json", "report.html", "junit.xml")
+
 
 def prepare(out: Path) -> None:
     """See that results can be written; raises `BadInput` when not."""
@@ -21,13 +23,11 @@ def prepare(out: Path) -> None:
         ) from error
 
 
-VERDICT = ("result.json", "report.html", "junit.xml")
-
-
 def forget_verdict(out: Path) -> None:
     """A run that does not come to its end must not leave another one's verdict."""
-    for name in VERDICT:
-        (out / name).unlink(missing_ok=True)
+    for path in (out / name for name in VERDICT):
+        if path.is_file():
+            path.unlink()
 
 
 def clear(out: Path) -> None:
