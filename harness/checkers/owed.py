@@ -137,7 +137,8 @@ def missed_since(case: "Case", era: int, position: int | None, until_s: float) -
     if position is not None:
         # What its witness did not live to see came after all that it saw.
         unseen = not order.gappy and any(
-            call.ok and call.era == era for call in order.unplaced
+            call.ok and call.era == era and call.invoke.t_s >= order.since_s
+            for call in order.unplaced
         )
         if unseen or order.low(inf) > position:
             return True

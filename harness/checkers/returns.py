@@ -161,7 +161,11 @@ def _hidden(order: Order, t_s: float) -> int:
     begun = [call.invoke.t_s for call in order.unplaced if call.invoke.t_s <= t_s]
     if order.gappy:
         return len(begun)
-    return sum(1 for since_s in begun if not _watched(order, since_s, t_s))
+    return sum(
+        1
+        for from_s in begun
+        if order.since_s <= from_s and not _watched(order, from_s, t_s)
+    )
 
 
 def _watched(order: Order, from_s: float, to_s: float) -> bool:

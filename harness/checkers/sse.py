@@ -12,6 +12,9 @@ from typing import Any
 import msgspec
 
 EVENT_KINDS = frozenset(("create", "update", "delete"))
+RETRY_DIGITS = 18
+"""More make a number that nobody waits for, or that cannot be read at all."""
+
 _LINE_END = re.compile("\r\n|\n|\r")
 _json = msgspec.json.Decoder()
 
@@ -68,7 +71,7 @@ def retry_of(text: str) -> int | None:
         name, _, value = line.partition(":")
         value = value[1:] if value[:1] == " " else value
         if name == "retry" and value.isascii() and value.isdecimal():
-            found = int(value)
+            found = int(value[:RETRY_DIGITS])
     return found
 
 

@@ -46,6 +46,7 @@ def test_any_data_is_read(data: str) -> None:
         ("event: ping\rretry: 9\r\r", 9),
         ("retry: 1e3\n\n", None),
         ("data: retry: 3\n\n", None),
+        (f"retry: {'9' * 5_000}\n\n", 10**18 - 1),
     ],
 )
 def test_the_reconnection_time_is_read_as_whatwg_says(
