@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from harness.client.body import Sending
 from harness.core.profile import CHANGING, PERSONAL, WINDOWED, Profile
 from harness.core.steps import BadKind
 from harness.core.target import Profiled
@@ -21,10 +22,7 @@ _JSON = MappingProxyType({"Content-Type": "application/json"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRequest:
-    """One request; by `support` it is sent in the place of the support side.
-
-    The length of an `unsized` body is not told beforehand.
-    """
+    """One request; by `support` it is sent in the place of the support side."""
 
     kind: BadKind
     method: str
@@ -32,7 +30,7 @@ class BadRequest:
     content: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     support: bool = False
-    unsized: bool = False
+    sending: Sending = Sending.WHOLE
 
     @property
     def label(self) -> str:
@@ -42,9 +40,9 @@ class BadRequest:
 
 def kinds_of(profile: Profile) -> list[tuple[BadKind, bool]]:
     """What is bad input in a profile, and whether it comes by the support side."""
-    own = [*_bodies(0), BadKind.UNSIZED_BODY, *_pages(profile), BadKind.NO_PING_ID]
+    own = [*_bodies(0), *_sendings(0), *_pages(profile), BadKind.NO_PING_ID]
     if profile in CHANGING:
-        own += [*_patches(0), BadKind.PATCH_OF_A_WORD, BadKind.DELETE_OF_A_WORD]
+        own += [*_patches(0), *_ids()]
     support = [*_bodies(0), *_tokens("")] if profile in PERSONAL else []
     return [*((kind, False) for kind in own), *((kind, True) for kind in support)]
 
@@ -78,14 +76,11 @@ def _messages(profiled: Profiled, uid: str) -> Iterator[BadRequest]:
             kind=kind, method="POST", path=paths.messages, content=content,
             headers=_JSON,
         )  # fmt: skip
-    yield BadRequest(
-        kind=BadKind.UNSIZED_BODY,
-        method="POST",
-        path=paths.messages,
-        content=_but(padding="p" * (size + 1)),
-        headers=_JSON,
-        unsized=True,
-    )
+    for kind, (sending, content) in _sendings(size).items():
+        yield BadRequest(
+            kind=kind, method="POST", path=paths.messages, content=content,
+            headers=_JSON, sending=sending,
+        )  # fmt: skip
     if paths.operator:
         yield from _by_support(profiled, uid)
 
@@ -111,18 +106,19 @@ def _by_support(profiled: Profiled, uid: str) -> Iterator[BadRequest]:
 
 def _changes(profiled: Profiled, message_id: object) -> Iterator[BadRequest]:
     path = profiled.paths.message
-    good, word = (
-        path.replace("{id}", quote(str(one), safe="")) for one in (message_id, "abc")
-    )
+    good = quote(str(message_id), safe="")
     patches = _patches(profiled.limits.max_body_bytes)
     patch = b'{"text": "MARK"}'
     for kind, method, where, content in (
         *((kind, "PATCH", good, content) for kind, content in patches.items()),
-        (BadKind.PATCH_OF_A_WORD, "PATCH", word, patch),
-        (BadKind.DELETE_OF_A_WORD, "DELETE", word, b""),
+        *((kind, method, where, patch) for kind, (method, where) in _ids().items()),
     ):
         yield BadRequest(
-            kind=kind, method=method, path=where, content=content, headers=_JSON
+            kind=kind,
+            method=method,
+            path=path.replace("{id}", where),
+            content=content if method == "PATCH" else b"",
+            headers=_JSON,
         )
 
 
@@ -168,6 +164,24 @@ def _bodies(most_bytes: int) -> dict[BadKind, bytes]:
     }
 
 
+def _sendings(most_bytes: int) -> dict[BadKind, tuple[Sending, bytes]]:
+    """What goes out in a way that no message comes of."""
+    large = _but(padding="p" * (most_bytes + 1))
+    return {
+        BadKind.UNSIZED_BODY: (Sending.UNSIZED, large),
+        BadKind.HALF_A_BODY: (Sending.HALF, b'{"author": "vandal", "text": "MARK'),
+    }
+
+
+def _ids() -> dict[BadKind, tuple[str, str]]:
+    """Method and id, as a path has it, of changes of what no message can be."""
+    return {
+        BadKind.PATCH_OF_A_WORD: ("PATCH", "abc"),
+        BadKind.DELETE_OF_A_WORD: ("DELETE", "abc"),
+        BadKind.PATCH_OF_NO_UTF8: ("PATCH", "%FF"),
+    }
+
+
 def _patches(most_bytes: int) -> dict[BadKind, bytes]:
     """What no message can be changed to."""
     large = {"text": "MARK", "padding": "p" * (most_bytes + 1)}
@@ -206,5 +220,6 @@ def _tokens(token: str) -> dict[BadKind, dict[str, str]]:
         BadKind.SCHEME_ALONE: {"Authorization": "Bearer"},
         BadKind.HALF_A_TOKEN: {"Authorization": f"Bearer {half}".strip()},
         BadKind.OTHER_TOKEN: {"Authorization": f"Bearer {token[::-1]}x"},
+        BadKind.MORE_THAN_A_TOKEN: {"Authorization": f"Bearer {token}x"},
         BadKind.OTHER_SCHEME: {"Authorization": f"Basic {token}"},
     }

@@ -44,6 +44,9 @@ from harness.walk import by_id, by_time, walk_back
 TRY_AGAIN_S = 0.1
 """Pause of a writer that was refused before it tries again."""
 
+UID_CHARACTERS = 64
+"""Section 3: "The uid cookie is 1-64 of `A-Z a-z 0-9 _ -`"."""
+
 BAD_TRIES, TOO_SOON_S = 3, 1.1
 """Section 3: a message a second. A server may count bad input as messages, too."""
 
@@ -137,6 +140,10 @@ class World:
         """The cookie of a user, another in each case; "" where there are no users."""
         return self._people.uid(label)
 
+    def longest_label(self) -> str:
+        """The label of a user whose uid has all the 64 characters that it may have."""
+        return "u" * (UID_CHARACTERS - len(self.uid("")))
+
     async def client(
         self,
         name: str,
@@ -221,11 +228,13 @@ class World:
         by: VirtualClient | str = "writer",
         uid: str = USER,
         paced: bool = True,
+        filled: bool = False,
     ) -> Sent:
         """Create a message; every text of a case is unique, so give none twice.
 
         By a client it is its user's own, in turn with the user's others unless not
         `paced`; else it is anybody's, or the support side's in the chat of `uid`.
+        When `filled` its body is as large as the target allows.
         """
         self._written += 1
         nonce = f"n{self._written}"
@@ -234,7 +243,8 @@ class World:
         calls = await self._people.calls(by, uid, supports=True)
         own = not isinstance(by, str) and self.profile in PERSONAL
         async with self._pace.turn(calls.uid) if own and paced else nullcontext():
-            done = await calls.create(author=name, text=text, nonce=nonce)
+            size = self.limits.max_body_bytes if filled else 0
+            done = await calls.create(author=name, text=text, nonce=nonce, size=size)
         return self._keep(written(done, "create", uid=calls.uid, text=text))
 
     async def update(
@@ -359,7 +369,7 @@ class World:
                 content=bad.content.replace(MARK, marker.encode()),
                 headers=bad.headers,
                 marker=marker if MARK in bad.content else "",
-                unsized=bad.unsized,
+                sending=bad.sending,
             )
             if self.profile in PERSONAL and bad.method == "POST":
                 self._pace.spent(calls.uid)

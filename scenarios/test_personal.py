@@ -103,12 +103,14 @@ async def test_cursor_of_another_user(world: World) -> None:
 @judges("private/isolation", "event/no-phantom", "event/no-loss", "converge")
 async def test_users_whose_names_are_alike(world: World) -> None:
     """By case, by a wildcard of SQL, by what one begins with: others all the same."""
-    names = ("a_c", "abc", "A_c", "a_c_")
+    long = world.longest_label()
+    names = ("a_c", "abc", "A_c", "a_c_", long, f"{long[:-1]}v")
     tabs = [await world.client(f"tab-{name}", uid=name) for name in names]
     for name, tab in zip(names, tabs, strict=True):
         async with world.away(tab):
             await world.write(uid=name)
         await world.seen(await world.write(uid=name), tab)
+        await world.seen(await world.write(by=tab), tab)
         await world.read_all(uid=name)
 
 

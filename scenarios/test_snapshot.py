@@ -36,6 +36,18 @@ async def test_oldest_around_the_limit(world: World) -> None:
     await world.snapshot()
 
 
+@judges("init/oldest", "init/window")
+async def test_oldest_after_deletes_and_a_restart(world: World) -> None:
+    """What was deleted is not counted by the next life: one message is wanting."""
+    sent = await world.write_many(world.limits.message_limit + 1)
+    await world.delete(sent[1].id)
+    await world.delete(sent[2].id)
+    await world.restart(How.TERM)
+    await world.snapshot()
+    await world.write()
+    await world.snapshot()
+
+
 @judges("init/oldest", "init/window", "history/pages")
 async def test_everything_shown_is_deleted(world: World) -> None:
     """An empty window before a database that holds another one, and what comes next."""

@@ -85,6 +85,9 @@ async def test_table_of_bad_input(world: World) -> None:
     good = await world.write()
     for bad in world.bad_requests(good.id):
         await world.send_bad(bad)
+    longest = await world.client("longest", uid=world.longest_label())
+    await world.write(by=longest)
+    await world.write(filled=True)
     wide = await world.write(f"{TEXTS[TextKind.WIDE]} {world.number()}")
     if world.changes:
         await world.update(good.id)

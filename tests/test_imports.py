@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "harness.client.transport": ("httpcore", "httpx"),
     **dict.fromkeys(WORLD, (*WORLD, "harness.client", "harness.core", "msgspec")),
     "harness.arm": ("harness.core", "httpcore"),
-    "harness.bad_input": ("harness.core", "msgspec"),
+    "harness.bad_input": ("harness.client.body", "harness.core", "msgspec"),
     "harness.texts": ("harness.core",),
     "harness.arms": (
         "harness.case", "harness.sim.arm",

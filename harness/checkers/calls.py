@@ -7,6 +7,8 @@ from typing import Any
 from harness.checkers.kinds import Kinds
 from harness.checkers.sse import read_json
 from harness.core.history import (
+    BROKEN_OFF,
+    LEFT,
     Answer,
     F,
     Fail,
@@ -15,7 +17,6 @@ from harness.core.history import (
     Ok,
 )
 
-BROKEN_OFF = "broken off by the harness"
 WRITES = frozenset((F.CREATE, F.UPDATE, F.DELETE))
 
 
@@ -73,6 +74,11 @@ class Call:
         """Whether the harness itself left before an answer could come."""
         error = self.done.error if isinstance(self.done, Info) else ""
         return self.done is None or error == BROKEN_OFF
+
+    @property
+    def left(self) -> bool:
+        """Whether its sender left on purpose before all of it was sent."""
+        return isinstance(self.done, Info) and self.done.error == LEFT
 
     @property
     def status(self) -> int:

@@ -5,13 +5,13 @@ pinged for interval + grace is ended and leaves the channel" (section 3).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import inf
 
 from harness.checkers.calls import Call
 from harness.checkers.case import ALLOWANCE_S, Case
 from harness.checkers.connections import Conn
 from harness.checkers.look import HELD, Look, broken, quoted, rule, rule_across, unclear
+from harness.checkers.pinged import Pinged, in_time_until, interval_s, pinged_in
 from harness.core.history import CloseKind, F
 
 GONE_S = 2.0
@@ -19,29 +19,6 @@ GONE_S = 2.0
 
 UNREGISTER_S = 0.5
 """A server may forget a connection this long after it ended the response."""
-
-
-@dataclass(slots=True)
-class Pinged:
-    """A connection with a ping frame and the pings made for it."""
-
-    conn: Conn
-    since_s: float
-    pings: list[Call]
-
-
-def _pinged(case: Case) -> list[Pinged]:
-    calls: dict[str, list[Call]] = {}
-    for call in case.calls.by_f[F.PING]:
-        calls.setdefault(call.invoke.about, []).append(call)
-    owners: dict[str, int] = {}
-    for conn in case.conns:
-        owners[conn.connection_id] = owners.get(conn.connection_id, 0) + 1
-    return [
-        Pinged(conn, conn.ping.t_s, calls.get(conn.connection_id, []))
-        for conn in case.conns
-        if conn.ping and conn.connection_id and owners[conn.connection_id] == 1
-    ]
 
 
 @rule_across("ping/unique-connection")
@@ -65,7 +42,7 @@ def unique_connection(channels: Sequence[Case]) -> Iterator[Look]:
 @rule("ping/silent-dropped")
 def silent_dropped(case: Case) -> Iterator[Look]:
     """ "a connection that is not pinged is ended within interval + grace"."""
-    for pinged in _pinged(case):
+    for pinged in pinged_in(case):
         if pinged.conn.reset is None:
             yield from _dropped(case, pinged)
             yield from _left(case, pinged)
@@ -143,45 +120,21 @@ def _left(case: Case, pinged: Pinged) -> Iterator[Look]:
 @rule("ping/pinged-kept")
 def pinged_kept(case: Case) -> Iterator[Look]:
     """ "a connection that is pinged in time is never ended for silence"."""
-    for pinged in _pinged(case):
+    for pinged in pinged_in(case):
         if pinged.conn.reset is None:
             look = _kept(case, pinged)
             if look is not None:
                 yield look
 
 
-def _interval_s(case: Case, conn: Conn) -> float:
-    """The interval that the frame asks for, else the declared one."""
-    payload = conn.ping.block.payload if conn.ping else None
-    found = payload.get("interval") if isinstance(payload, dict) else None
-    usable = isinstance(found, int | float) and 0 < found < 1e9
-    return float(found if usable and found else case.limits.ping_interval_ms) / 1000
-
-
-def _in_time_until(case: Case, pinged: Pinged, until_s: float) -> float:
-    """Up to when the server surely was pinged in time, however late it all came.
-
-    The server's own clock starts no earlier than the connection was opened; a ping
-    reached it no earlier than it was made and no later than it was answered.
-    """
-    every_s = _interval_s(case, pinged.conn) + case.limits.ping_grace_ms / 2000
-    last_s = pinged.conn.opened.t_s
-    for call in pinged.pings:
-        if call.ok and call.done_s <= until_s:
-            if call.done_s - last_s > every_s:
-                break
-            last_s = max(last_s, call.invoke.t_s)
-    return min(last_s + every_s, until_s)
-
-
 def _kept(case: Case, pinged: Pinged) -> Look | None:
     """Broken when it ended unhurt and in time; held when it outlived every limit."""
     conn = pinged.conn
     unhurt_s = _unhurt_until(case, conn)
-    kept_s = _in_time_until(case, pinged, unhurt_s)
+    kept_s = in_time_until(case, pinged, unhurt_s)
     lived_s = kept_s - pinged.since_s
     ended = conn.server_ended and kept_s >= conn.end_s
-    if ended and conn.closed and lived_s >= _interval_s(case, conn) * 0.9:
+    if ended and conn.closed and lived_s >= interval_s(case, conn) * 0.9:
         sentence = (
             f"{conn.named} was pinged in time ({len(pinged.pings)} pings) and "
             f"still ended by the server ({conn.closed.kind}) after {lived_s:.2f} s"

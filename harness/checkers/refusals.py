@@ -13,6 +13,7 @@ from harness.checkers.connections import Conn
 from harness.checkers.fates import fates
 from harness.checkers.faults import FaultSpan
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short, unclear
+from harness.checkers.pinged import ended_in_time
 from harness.checkers.snapshot import excused, misfit
 from harness.checkers.sse import Block
 from harness.core.fault import FaultKind
@@ -191,12 +192,10 @@ def _streams_on(case: Case, span: FaultSpan) -> Iterator[Look]:
 
 def _broken_off(case: Case, span: FaultSpan, conn: Conn) -> str:
     to_s = span.loose_s + AFTER_S
-    if case.slack_s(span.held_s, to_s) > AFTER_S:
-        return ""
     if not case.undisturbed(conn, span.held_s, min(to_s, conn.end_s)):
         return ""
     if conn.reset is not None:
         reset = span.held_s <= conn.reset.t_s <= to_s
         return f"reset at {conn.reset.t_s:.3f} s" if reset else ""
-    ended = conn.server_ended and span.held_s <= conn.end_s <= to_s
+    ended = span.held_s <= conn.end_s <= to_s and ended_in_time(case, conn)
     return f"ended by the server at {conn.end_s:.3f} s" if ended else ""

@@ -7,6 +7,7 @@ from harness.checkers.calls import Call
 from harness.checkers.case import Case
 from harness.checkers.connections import Conn
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short
+from harness.checkers.pinged import ended_in_time
 from harness.checkers.shown import LifeModel
 from harness.checkers.shown import Look as Shown
 from harness.checkers.snapshot import excused
@@ -157,7 +158,7 @@ def bad_input(case: Case) -> Iterator[Look]:
             continue
         quiet = case.faults.quiet(call.invoke.who, call.invoke.t_s, call.done_s)
         if quiet and case.lives.up(call.invoke.t_s, call.done_s):
-            look = _rejected(call) or _stored(call, traces)
+            look = (not call.left and _rejected(call)) or _stored(call, traces)
             if look is not None or call.status != HTTPStatus.TOO_MANY_REQUESTS:
                 yield look or HELD
         yield from _streams_on(case, call)
@@ -217,8 +218,7 @@ def _streams_on(case: Case, call: Call) -> Iterator[Look]:
 
 
 def _ended_within(case: Case, conn: Conn, from_s: float, to_s: float) -> bool:
-    if not conn.server_ended or conn.reset is not None:
+    if not from_s <= conn.end_s <= to_s or conn.reset is not None:
         return False
-    if not from_s <= conn.end_s <= to_s or case.slack_s(from_s, to_s) > AFTER_S:
-        return False
-    return case.undisturbed(conn, from_s, conn.end_s)
+    calm = case.undisturbed(conn, conn.opened.t_s, conn.end_s)
+    return calm and ended_in_time(case, conn)

@@ -1,7 +1,7 @@
 """The chat's HTTP calls, each an operation in the history."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -9,9 +9,12 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from harness.client.body import LeftError, Sending, body_of
 from harness.client.endings import close_kind, said
 from harness.client.transport import url_of
 from harness.core.history import (
+    BROKEN_OFF,
+    LEFT,
     Answer,
     CloseKind,
     F,
@@ -31,13 +34,9 @@ ANSWER_LIMIT = 4 << 20
 KEPT_OF_TRUNCATED = 64 << 10
 
 _STREAM = "text/event-stream"
+_JSON = {"Content-Type": "application/json"}
 
 Completion = Ok | Fail | Info
-
-
-async def chunked(content: bytes) -> AsyncIterator[bytes]:
-    """A body whose length is not told beforehand: it is sent chunked."""
-    yield content
 
 
 def cookie_of(uid: str) -> str:
@@ -83,8 +82,13 @@ class Calls:
         self._who = who
         self._token = token
 
-    async def create(self, *, author: str, text: str, nonce: str) -> Completion:
-        """POST a message, as the user or as the support side."""
+    async def create(
+        self, *, author: str, text: str, nonce: str, size: int = 0
+    ) -> Completion:
+        """POST a message, as the user or as the support side.
+
+        Blanks after it make its body `size` bytes long.
+        """
         body = {"author": author, "text": text, "nonce": nonce}
         path, headers = self._paths.messages, self._cookie
         if self._token:
@@ -94,8 +98,8 @@ class Calls:
             F.CREATE,
             "POST",
             path,
-            json=body,
-            headers=headers,
+            content=msgspec.json.encode(body).ljust(size),
+            headers=_JSON | headers,
             text=text,
             nonce=nonce,
             support=bool(self._token),
@@ -107,8 +111,8 @@ class Calls:
             F.UPDATE,
             "PATCH",
             self._path_of(message_id),
-            json={"text": text},
-            headers=self._cookie,
+            content=msgspec.json.encode({"text": text}),
+            headers=_JSON | self._cookie,
             about=_about(message_id),
             text=text,
         )
@@ -160,18 +164,15 @@ class Calls:
         content: bytes = b"",
         headers: Mapping[str, str] | None = None,
         marker: str = "",
-        unsized: bool = False,
+        sending: Sending = Sending.WHOLE,
     ) -> Completion:
-        """Send what must be refused; `marker` may never be stored or sent.
-
-        The length of an `unsized` body is not told beforehand.
-        """
+        """Send what must be refused; `marker` may never be stored or sent."""
         return await self._call(
             F.BAD_INPUT,
             method,
             path,
             content=content,
-            unsized=unsized,
+            sending=sending,
             headers=self._cookie | dict(headers or {}),
             about=label,
             text=marker,
@@ -213,19 +214,15 @@ class Calls:
         method: str,
         path: str,
         *,
-        json: object = None,
         content: bytes = b"",
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        unsized: bool = False,
+        sending: Sending = Sending.WHOLE,
         **about: Any,
     ) -> Completion:
         sent = dict(headers or {})
         if self._manner.afresh:
             sent["Connection"] = "close"
-        if json is not None:
-            content = msgspec.json.encode(json)
-            sent["Content-Type"] = "application/json"
         request = Request(
             method=method,
             path=path[:BODY_LIMIT],
@@ -233,6 +230,7 @@ class Calls:
             body=content[:BODY_LIMIT].decode("utf-8", "backslashreplace"),
             size=len(content),
         )
+        body, told = body_of(content, sending)
         invoke = self._recorder.add(
             Invoke, who=self._who, f=f, request=request, uid=self.uid, **about
         )
@@ -241,9 +239,10 @@ class Calls:
                 method,
                 url_of(path),
                 params=query,
-                content=chunked(content) if unsized else content,
+                content=body,
                 headers=[
-                    (name.encode(), value.encode()) for name, value in sent.items()
+                    (name.encode(), value.encode())
+                    for name, value in (sent | told).items()
                 ],
             )
         except httpx.InvalidURL as error:  # an id or a time that no URL can carry
@@ -264,8 +263,10 @@ class Calls:
             if kind is CloseKind.REFUSED:
                 return add(Fail, call=invoke.n, error=text)
             return add(Info, call=invoke.n, error=text)
+        except LeftError:
+            return add(Info, call=invoke.n, error=LEFT)
         except BaseException:
-            add(Info, call=invoke.n, error="broken off by the harness")
+            add(Info, call=invoke.n, error=BROKEN_OFF)
             raise
         if 200 <= answer.status < 300:
             return add(Ok, call=invoke.n, answer=answer)

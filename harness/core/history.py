@@ -23,6 +23,9 @@ READABLE = (1, 2)
 """Version 1 knew neither uids nor any profile but broadcast; what it says still counts.
 """
 
+BROKEN_OFF, LEFT = "broken off by the harness", "left in the middle of the body"
+"""Why there is no answer that the target could be asked for (`Info.error`)."""
+
 WITNESS = "witness"
 """Name of the client without faults whose stream gives the commit order."""
 

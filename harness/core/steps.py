@@ -115,6 +115,7 @@ class BadKind(StrEnum):
     NONCE_TOO_LONG = "nonce-too-long"
     BODY_TOO_LARGE = "body-too-large"
     UNSIZED_BODY = "body-too-large-of-untold-length"
+    HALF_A_BODY = "half-a-body"
     PATCH_NO_JSON = "patch-no-json"
     EMPTY_PATCH = "empty-patch"
     BAD_PATCH = "bad-patch"
@@ -125,6 +126,7 @@ class BadKind(StrEnum):
     PATCH_TOO_LARGE = "patch-too-large"
     PATCH_OF_A_WORD = "patch-of-a-word"
     DELETE_OF_A_WORD = "delete-of-a-word"
+    PATCH_OF_NO_UTF8 = "patch-of-no-utf8"
     BAD_PAGE = "bad-page"
     NO_PAGE = "no-page"
     EMPTY_PAGE = "empty-page"
@@ -135,6 +137,7 @@ class BadKind(StrEnum):
     SCHEME_ALONE = "scheme-alone"
     HALF_A_TOKEN = "half-a-token"
     OTHER_TOKEN = "other-token"
+    MORE_THAN_A_TOKEN = "more-than-a-token"
     OTHER_SCHEME = "other-scheme"
 
 

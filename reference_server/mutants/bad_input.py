@@ -1,9 +1,12 @@
 """Mutants that refuse less than they must, where few look."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import unquote_to_bytes
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from reference_server.components import Components
@@ -11,6 +14,7 @@ from reference_server.core import validation
 from reference_server.core.message import Draft
 from reference_server.mutants.registry import mutant
 from reference_server.personal_chat import PersonalCalls
+from reference_server.profiles.broadcast import BroadcastApi
 from reference_server.shared_chat import SharedCalls
 from reference_server.web import answer, message_id, read_body
 
@@ -114,6 +118,55 @@ def half_a_token_taken(parts: Components) -> Components:
                 super().check_token(request)
 
     return replace(parts, personal_calls=Prefix)
+
+
+@mutant("more-than-a-token-taken", "write/bad-input", "log")
+def more_than_a_token_taken(parts: Components) -> Components:
+    """Whatever begins with the support's token is taken for it."""
+
+    class Generous(PersonalCalls):
+        def check_token(self, request: Request) -> None:
+            given = request.headers.get("authorization", "")
+            if not given.startswith(f"Bearer {self.operator_token}"):
+                super().check_token(request)
+
+    return replace(parts, personal_calls=Generous)
+
+
+@mutant("path-not-utf8-crashes", "write/bad-input")
+def path_not_utf8_crashes(parts: Components) -> Components:
+    """An id whose escapes are no UTF-8 is a 500."""
+
+    class Strict(SharedCalls):
+        async def update(self, request: Request) -> ASGIApp:
+            unquote_to_bytes(request.scope["raw_path"]).decode()
+            return await super().update(request)
+
+    return replace(parts, shared_calls=Strict)
+
+
+@mutant("half-a-body-ends-streams", "write/bad-input")
+def half_a_body_ends_streams(parts: Components) -> Components:
+    """Who leaves in the middle of a body takes every stream along."""
+
+    class Touchy(SharedCalls):
+        upset: Callable[[], None] | None = None
+
+        async def create(self, request: Request) -> ASGIApp:
+            try:
+                return await super().create(request)
+            except ClientDisconnect:
+                if self.upset is not None:
+                    self.upset()
+                raise
+
+    class Upset(BroadcastApi):
+        def routes(self) -> list[Route]:
+            assert isinstance(self.shared, Touchy)
+            self.shared.upset = self.service.streams.connections.end_all
+            return super().routes()
+
+    return replace(parts, shared_calls=Touchy, broadcast_api=Upset)
 
 
 @mutant("unsized-unlimited", "write/bad-input")

@@ -8,6 +8,7 @@ from reference_server.core.message import Json, Value
 from reference_server.core.window import Item, Window
 from reference_server.mutants.registry import mutant
 from reference_server.profiles.broadcast import Broadcast
+from reference_server.shared_store import Loaded, SharedStore
 
 CURSOR_DELAY_S = 0.05
 
@@ -99,6 +100,19 @@ def oldest_missing_at_limit(parts: Components) -> Components:
             return None if self.stored == self.limit else super().oldest()
 
     return replace(parts, window=Missing)
+
+
+@mutant("deleted-counted-at-start", "init/oldest")
+def deleted_counted_at_start(parts: Components) -> Components:
+    """A new life takes the highest database id for the number of messages."""
+
+    class Counting(SharedStore):
+        def load(self, limit: int) -> Loaded:
+            loaded = super().load(limit)
+            highest = max((one.id for one in loaded.messages), default=0)
+            return replace(loaded, stored=highest)
+
+    return replace(parts, shared_store=Counting)
 
 
 @mutant("oldest-of-second", "init/oldest")

@@ -2,13 +2,18 @@
 
 from dataclasses import replace
 
+from starlette.requests import Request
+
 from reference_server.components import Components
 from reference_server.core.message import Draft, Message
 from reference_server.core.validation import TEXT, Refused
 from reference_server.core.window import Item
 from reference_server.mutants.registry import mutant
-from reference_server.personal_chat import PersonalChat
-from reference_server.shared_chat import SharedChat
+from reference_server.personal_chat import PersonalCalls, PersonalChat
+from reference_server.settings import Settings
+from reference_server.shared_chat import SharedCalls, SharedChat
+
+LONGEST = 63
 
 
 @mutant("limit-in-bytes", "write/bad-input")
@@ -22,6 +27,32 @@ def limit_in_bytes(parts: Components) -> Components:
             return await super().create(draft)
 
     return replace(parts, shared_chat=Narrow)
+
+
+@mutant("largest-body-refused", "write/bad-input")
+def largest_body_refused(parts: Components) -> Components:
+    """A body may have a byte less than is told."""
+
+    class Narrow(SharedCalls):
+        def __init__(self, chat: SharedChat, settings: Settings) -> None:
+            super().__init__(chat, settings)
+            self.max_body_bytes -= 1
+
+    return replace(parts, shared_calls=Narrow)
+
+
+@mutant("longest-uid-refused", "write/bad-input", "private")
+def longest_uid_refused(parts: Components) -> Components:
+    """A uid of 64 characters counts as missing in calls."""
+
+    class Narrow(PersonalCalls):
+        def uid(self, request: Request) -> str:
+            uid = super().uid(request)
+            if len(uid) > LONGEST and request.method != "GET":
+                raise Refused(401, "no_uid", "this call needs the cookie uid")
+            return uid
+
+    return replace(parts, personal_calls=Narrow)
 
 
 @mutant("changes-refused", "write/interactive-only")

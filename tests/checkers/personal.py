@@ -49,7 +49,12 @@ class Personal(Story):
     `early` are cursors that are resumed from the beginning of the record.
     """
 
-    def __init__(self, *requirements: str, profile: Profile = Profile.PRIVATE) -> None:
+    def __init__(
+        self,
+        *requirements: str,
+        profile: Profile = Profile.PRIVATE,
+        witnessed: bool = True,
+    ) -> None:
         super().__init__(*requirements)
         self.profile = profile
         private = profile is Profile.PRIVATE
@@ -67,7 +72,8 @@ class Personal(Story):
         self.users: dict[str, str] = {}
         self.early: tuple[str, ...] = ()
         self.next_id, self.epochs, self.clock_ms = 1, 0, 1_000
-        self.begin()
+        if witnessed:
+            self.begin()
 
     def chat(self, uid: str) -> Chat:
         return self.chats.setdefault(uid, Chat(uid))

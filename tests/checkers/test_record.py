@@ -166,6 +166,25 @@ def test_restarted_and_nothing_missed_both_are_right() -> None:
         unseen(it, "resume/no-needless-reset", *edits)
 
 
+def test_what_came_before_the_witness_was_not_missed_after_it() -> None:
+    it = Personal(witnessed=False)
+    it.post()
+    it.begin()
+    it.begin("a")
+    it.post()
+    away(it)
+    it.restart()
+    it.resume("a")
+    number = it.streams[-1].number
+    it.begin("a")
+    it.post()
+    it.wait(1)
+    it.end()
+    for edits in ((), (unreset(number),)):
+        unseen(it, "reset/restart", *edits)
+        unseen(it, "resume/no-needless-reset", *edits)
+
+
 # ---- private/record-at-first-event ---------------------------------------------------
 
 

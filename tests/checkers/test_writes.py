@@ -8,6 +8,7 @@ import pytest
 
 from harness.core.fault import FaultKind
 from harness.core.history import (
+    LEFT,
     Answer,
     CloseKind,
     F,
@@ -220,6 +221,36 @@ def test_bad_input_ends_the_stream() -> None:
     it.close(it.streams[0], CloseKind.RST)
     it.begin()
     assert "right after" in caught(it.end(), "write/bad-input")
+
+
+def ended_by_bad_input(*, pinged: bool) -> Story:
+    """The harness is late when it happens."""
+    it = story(2)
+    it.wait(1)
+    if not pinged:
+        it.pings.clear()
+        it.wait(1.8)
+    it.lag(0.6)
+    it.bad_input()
+    it.close(it.streams[0], CloseKind.END)
+    it.begin()
+    return it.end()
+
+
+def test_bad_input_ends_a_stream_that_was_pinged_in_time() -> None:
+    """However late: it cannot have ended for silence."""
+    it = ended_by_bad_input(pinged=True)
+    assert "right after" in caught(it, "write/bad-input")
+    spared(ended_by_bad_input(pinged=False), "write/bad-input")
+
+
+def test_who_leaves_in_the_middle_of_a_body_hears_nothing() -> None:
+    it = bad().end()
+    spared(it, "write/bad-input", outcome(F.BAD_INPUT, "no json", Info, error=LEFT))
+    value = {"author": "a", "text": "marker 1 cut", "createdAt": 1}
+    shown = answers(F.INIT, messages(lambda m: [*m, {"id": 99, "value": value}]))
+    left = outcome(F.BAD_INPUT, "no json", Info, error=LEFT)
+    assert "stored" in caught(it, "write/bad-input", shown, left)
 
 
 def test_bad_input_behind_a_fault() -> None:

@@ -189,6 +189,9 @@ async def test_what_each_call_sends_and_writes_down(tmp_path: Path) -> None:
             "text": "hi",
             "nonce": "n1",
         }
+        await calls.create(author="bob", text="hi", nonce="n2", size=300)
+        assert len(on.server.asked[-1].body) == 300
+        assert msgspec.json.decode(on.server.asked[-1].body)["nonce"] == "n2"
         await calls.update(7, text="new")
         invoke, method, path = await request_of(on)
         assert (invoke.f, method, path) == (F.UPDATE, "PATCH", "/messages/7")
