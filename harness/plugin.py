@@ -10,7 +10,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +29,9 @@ session_key = pytest.StashKey["Session"]()
 result_key = pytest.StashKey[CaseResult]()
 
 MUTANT, PROFILE, PROFILES, ARMS = "mutant", "profile", "profiles", "arms"
+EARLY = 0.8
+"""By then of its quick cases a worker has begun its slow ones."""
+
 profiles_key = pytest.StashKey[tuple[str, ...]]()
 
 
@@ -42,6 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers", "nightly(alone=False): runs only when asked to; takes long"
+    )
+    config.addinivalue_line(
+        "markers", "slow: mostly waits; begun early where cases run at once"
     )
     config.addinivalue_line(
         "markers", "limits(**limits): what the target is started with, if it takes it"
@@ -104,6 +112,28 @@ def pytest_collection_modifyitems(
         items[:] = kept
     for item in kept if options.nightly_of(config) else ():
         item.add_marker(pytest.mark.timeout(0))
+    items[:] = _dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def _dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Slow cases early and spread, for workers who are given equal stretches.
+
+    Begun last, one keeps its worker busy when the others have nothing left to do;
+    begun all at once, nobody works while they wait.
+    """
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    quick = [item for item in items if not item.get_closest_marker("slow")]
+    return [
+        item
+        for number in range(workers)
+        for item in _spread(slow[number::workers], quick[number::workers])
+    ]
+
+
+def _spread(slow: list[pytest.Item], quick: list[pytest.Item]) -> list[pytest.Item]:
+    places = [(EARLY * n / len(slow), item) for n, item in enumerate(slow)]
+    places += [(n / len(quick), item) for n, item in enumerate(quick)]
+    return [item for _, item in sorted(places, key=itemgetter(0))]
 
 
 def _is_wanted(config: pytest.Config, item: pytest.Item) -> bool:

@@ -72,14 +72,16 @@ class Waiter:
         return worst + 2 * sum(lag.lag_s for lag in self._lags if lag.t_s > since_s - 1)
 
     async def probe_lag(self) -> None:
-        """Record, for as long as it runs, whenever the loop is late."""
+        """Record, for as long as it runs, whenever the loop is late; also at its end."""
         loop = asyncio.get_running_loop()
         while True:
             before = loop.time()
-            await asyncio.sleep(TICK_S)
-            lag_s = loop.time() - before - TICK_S
-            if lag_s >= LAG_S:
-                self._lags.append(self._recorder.add(Lag, lag_s=round(lag_s, 3)))
+            try:
+                await asyncio.sleep(TICK_S)
+            finally:
+                lag_s = loop.time() - before - TICK_S
+                if lag_s >= LAG_S:
+                    self._lags.append(self._recorder.add(Lag, lag_s=round(lag_s, 3)))
 
     async def _next_look(self) -> None:
         # Not wait_for: on Python 3.11 it may swallow a cancellation.

@@ -545,12 +545,11 @@ class World:
 
     async def aclose(self) -> None:
         """Close every tab, connection and task, and end the server."""
-        if self._lag is not None:
-            self._lag.cancel()
         try:
             # One after the other takes minutes where a crowd reconnects meanwhile.
             await asyncio.gather(*(one.close() for one in self.clients.values()))
-            if self._lag is not None:
+            if self._lag is not None:  # only now: being late at the end counts, too
+                self._lag.cancel()
                 await asyncio.gather(self._lag, return_exceptions=True)
             await self._reach.aclose()
         finally:

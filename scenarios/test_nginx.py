@@ -9,6 +9,8 @@ from harness.core.nginx import HttpVersion, Nginx
 from harness.world import World
 from scenarios.requirements import LIVE, judges
 
+pytestmark = pytest.mark.slow  # they wait for its timeouts
+
 SPARE_S = 1.0
 """Nginx waits so much longer than a keep-alive may take, where idling is short."""
 

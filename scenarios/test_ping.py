@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from harness.client.client import Start
 from harness.core.fault import cut
 from harness.world import World
@@ -28,6 +30,7 @@ async def test_silent_connection_is_dropped(world: World) -> None:
     await world.ping(connection)
 
 
+@pytest.mark.slow
 @judges("ping/silent-dropped", profiles=ALL)
 async def test_one_ping_is_not_for_ever(world: World) -> None:
     """Pinged once and then silent, while events flow: silence all the same."""

@@ -11,6 +11,8 @@ from harness.world import World
 from scenarios.cursors import bad_cursors
 from scenarios.requirements import PRIVATE, judges
 
+pytestmark = pytest.mark.slow  # they wait for sweeps
+
 MARGIN_S = 0.3
 """Waits end so long past a limit, and begin so long before one."""
 

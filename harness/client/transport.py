@@ -1,5 +1,6 @@
 """httpx over any httpcore network backend: the seam between the two arms."""
 
+import sys
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -10,10 +11,15 @@ from collections.abc import (
 )
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any
 
 import httpcore
 import httpx
+
+if "sniffio" not in sys.modules and find_spec("sniffio") is None:
+    # httpcore tries to import it at every lock, and searches every path in vain.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]  # known as missing
 
 KEEPALIVE_EXPIRY_S = 2.0
 """Shorter than any server's own idle limit, so that no request meets a closing one."""

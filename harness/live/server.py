@@ -24,6 +24,7 @@ from harness.live.output import OutputFile
 from harness.live.ports import HOST, Lease, foreign_listener, is_free, lease_port
 from harness.live.process import end_group, signal_group, spawn
 from harness.live.resources import usage_of as usage_of_group
+from harness.live.sockets import listens
 
 POLL_S = 0.01
 """How often readiness and the process are looked at; neither has an event."""
@@ -198,12 +199,13 @@ class LiveServer:
         """Ask until it answers 200; the trouble in words when it never does."""
         host, port = self.address
         url = f"http://{host}:{port}{self._target.ready}"
-        last = "no answer"
+        last = "nothing listens there"
         with suppress(TimeoutError):
             async with asyncio.timeout(self._start.ready_within_s):
                 async with httpx.AsyncClient(trust_env=False, verify=False) as http:
                     while self.up:
-                        last = await ask(http, url)
+                        if await listens(self.address):
+                            last = await ask(http, url)
                         if not last:
                             return ""
                         await asyncio.sleep(POLL_S)

@@ -6,9 +6,7 @@ import gc
 import importlib.metadata
 import logging
 import random
-import sys
 from collections.abc import AsyncIterator, Coroutine
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -47,7 +45,6 @@ class SimArm:
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run `main` to its end in virtual time, and leave nothing behind."""
-        _skip_missing("sniffio")
         with wall_clock() as shift, _garbage_kept():
             loop = SimLoop(on_time=shift)  # type: ignore[abstract]  # see its end
             try:
@@ -167,9 +164,3 @@ def _garbage_kept() -> Any:
     finally:
         if was_on:
             gc.enable()
-
-
-def _skip_missing(module: str) -> None:
-    """httpcore tries to import it at every lock, and searches every path in vain."""
-    if module not in sys.modules and find_spec(module) is None:
-        sys.modules[module] = None  # type: ignore[assignment]  # known as missing

@@ -126,6 +126,15 @@ async def test_lag_is_recorded(recorder: Recorder) -> None:
     assert lag.lag_s >= max(LAG_S, 0.2)
 
 
+async def test_lag_at_the_very_end_is_recorded(recorder: Recorder) -> None:
+    probe = asyncio.create_task(Waiter(recorder, fine).probe_lag())
+    await asyncio.sleep(0)
+    time.sleep(0.3)  # noqa: ASYNC251 - the loop is to be late
+    probe.cancel()
+    await asyncio.gather(probe, return_exceptions=True)
+    assert [type(one) for one in recorder.records] == [Lag]
+
+
 @pytest.mark.parametrize(
     ("lags", "least_s"), [([], 0.1), ([0.03], 0.19), ([0.01, 0.02], 0.18), ([9.0], 0.2)]
 )
