@@ -15,6 +15,7 @@ from harness.arm import How
 from harness.core.history import FORMAT, VERSION, Header
 from harness.core.recorder import Recorder
 from harness.core.target import fill, load_target, values_of
+from harness.live.fork_server import ForkServer
 from harness.live.ports import HOST, lease_port
 from harness.live.server import LiveServer
 from harness.options import find_target
@@ -68,7 +69,10 @@ class _Ours:
         self._runner = asyncio.Runner()
         self._recorder = recorder
         assert target.start is not None
+        log = folder / "preload.log"
+        self._forks = self._runner.run(ForkServer.start(target.start.preload, log))
         self._server = LiveServer(
+            forks=self._forks,
             target=target,
             start=target.start,
             profile="broadcast",
@@ -82,6 +86,7 @@ class _Ours:
 
     def __exit__(self, *_: object) -> None:
         self._runner.run(self._server.aclose())
+        self._forks.stop()
         self._runner.close()
         self._recorder.close()
 

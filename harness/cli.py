@@ -22,7 +22,7 @@ TRACEBACK = "UNBROKEN_TRACEBACK"
 """Set in the environment, it lets the harness's own breakdowns through."""
 
 BAD_INPUT, COULD_NOT_RUN, INTERRUPTED = 2, 3, 130
-DEFAULT_JOBS = min(8, 4 * (os.cpu_count() or 1))
+DEFAULT_JOBS = min(10, 5 * (os.cpu_count() or 1))
 
 _Command = Callable[..., Any]
 

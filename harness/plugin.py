@@ -29,7 +29,7 @@ session_key = pytest.StashKey["Session"]()
 result_key = pytest.StashKey[CaseResult]()
 
 MUTANT, PROFILE, PROFILES, ARMS = "mutant", "profile", "profiles", "arms"
-EARLY = 0.8
+EARLY = 0.5
 """By then of its quick cases a worker has begun its slow ones."""
 
 profiles_key = pytest.StashKey[tuple[str, ...]]()
@@ -49,7 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "nightly(alone=False): runs only when asked to; takes long"
     )
     config.addinivalue_line(
-        "markers", "slow: mostly waits; begun early where cases run at once"
+        "markers",
+        "slow(seconds): waits about so long; begun early where cases run at once",
     )
     config.addinivalue_line(
         "markers", "limits(**limits): what the target is started with, if it takes it"
@@ -121,13 +122,18 @@ def _dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     Begun last, one keeps its worker busy when the others have nothing left to do;
     begun all at once, nobody works while they wait.
     """
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    quick = [item for item in items if not item.get_closest_marker("slow")]
+    slow = sorted((one for one in items if _waits_s(one)), key=_waits_s, reverse=True)
+    quick = [item for item in items if not _waits_s(item)]
     return [
         item
         for number in range(workers)
         for item in _spread(slow[number::workers], quick[number::workers])
     ]
+
+
+def _waits_s(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("slow")
+    return float(mark.args[0]) if mark is not None else 0.0
 
 
 def _spread(slow: list[pytest.Item], quick: list[pytest.Item]) -> list[pytest.Item]:

@@ -72,7 +72,7 @@ class Waiter:
         return worst + 2 * sum(lag.lag_s for lag in self._lags if lag.t_s > since_s - 1)
 
     async def probe_lag(self) -> None:
-        """Record, for as long as it runs, whenever the loop is late; also at its end."""
+        """Record whenever the loop is late, for as long as it runs and at its end."""
         loop = asyncio.get_running_loop()
         while True:
             before = loop.time()

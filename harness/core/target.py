@@ -5,8 +5,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from string import Formatter
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,10 +14,20 @@ from harness.core.errors import BadInput
 from harness.core.limits import Limits, Load, Milliseconds, Tolerances
 from harness.core.paths import Paths
 from harness.core.profiled import Profiled, check_path, check_profiled
+from harness.core.start import (
+    PLACEHOLDERS,
+    App,
+    Start,
+    check_app,
+    check_start,
+    fill,
+    placeholders_in,
+)
 from harness.core.storage import Storage, check_storage
 from harness.core.strict import Strict
 
 __all__ = [
+    "PLACEHOLDERS",
     "App",
     "Capability",
     "Limits",
@@ -35,50 +44,6 @@ __all__ = [
     "placeholders",
     "values_of",
 ]
-
-PLACEHOLDERS = (
-    *("python", "port", "data", "host", "mutant", "profile"),
-    *("operator_token", "postgres", "backlog_events"),
-)
-"""What a command may hold beside the names of the declared limits."""
-
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_600)]
-
-
-class Start(Strict, frozen=True, kw_only=True):
-    """How to start the target as a process.
-
-    `mutant` is what is appended to `command` to switch a deliberate bug on,
-    `list_mutants` prints one JSON object a line: {name, requirement, description} and
-    the `profile` that it is of, by default broadcast.
-    """
-
-    command: tuple[str, ...]
-    env: dict[str, str] = msgspec.field(default_factory=dict)
-    ready_within_s: Seconds = 20.0
-    stop_within_s: Seconds = 5.0
-    mutant: tuple[str, ...] = ()
-    list_mutants: tuple[str, ...] = ()
-
-
-class App(Strict, frozen=True, kw_only=True):
-    """An ASGI application to host: `app` is package.module:name, as for uvicorn.
-
-    With `factory` calling it gives an application without the state of an earlier one;
-    otherwise its modules are imported afresh for every life. `mutant` is the
-    environment that switches a deliberate bug on. `graceful_s` is uvicorn's time for
-    open responses after SIGTERM. `folder`, relative to the target file and by default
-    the file's own, is where its modules are looked for at last.
-    """
-
-    app: str
-    factory: bool = False
-    env: dict[str, str] = msgspec.field(default_factory=dict)
-    ready_within_s: Seconds = 20.0
-    stop_within_s: Seconds = 5.0
-    graceful_s: Annotated[int, msgspec.Meta(ge=0, le=3_600)] | None = None
-    mutant: dict[str, str] = msgspec.field(default_factory=dict)
-    folder: str = ""
 
 
 class Capability(StrEnum):
@@ -126,7 +91,7 @@ class Target(Strict, frozen=True, kw_only=True):
         if self.app is not None:
             ways.append(list(self.app.env.values()))
         return bool(ways) and all(
-            any(limit in _placeholders_in(text) for text in way) for way in ways
+            any(limit in placeholders_in(text) for text in way) for way in ways
         )
 
     def with_limits(self, profile: str, limits: Mapping[str, int | None]) -> "Target":
@@ -199,31 +164,6 @@ def _with_app(target: Target, app: str, name: str) -> Target:
     return msgspec.structs.replace(target, app=hosted, start=None)
 
 
-def fill(
-    command: tuple[str, ...], values: Mapping[str, object], *, name: str
-) -> list[str]:
-    """Put values into `{placeholders}`; raises `BadInput` for an unknown one."""
-    odd = [key for part in command for key in _placeholders_in(part) if "." in key]
-    if odd:
-        raise BadInput(_bad_placeholder(name, odd[0]))
-    try:
-        return [part.format_map(dict(values)) for part in command]
-    except KeyError as error:
-        raise BadInput(_bad_placeholder(name, str(error.args[0]))) from error
-    except (ValueError, IndexError, AttributeError, TypeError) as error:
-        raise BadInput(
-            f"{name}: command {list(command)!r} is malformed: {error}; write "
-            "placeholders as {port}, a literal brace as {{"
-        ) from error
-
-
-def _placeholders_in(text: str) -> set[str]:
-    try:
-        return {name for _, name, _, _ in Formatter().parse(text) if name}
-    except ValueError:  # malformed, and told when it is filled
-        return set()
-
-
 def placeholders(limits: Limits) -> dict[str, Any]:
     """The declared limits as placeholder values."""
     return {
@@ -268,7 +208,7 @@ def _check(target: Target, name: str) -> None:
     if target.storage is not None:
         check_storage(target.storage, name, runs_already=bool(target.url))
     if target.start is not None:
-        _check_commands(target, target.start, name)
+        check_start(target.start, _any_values(target), name)
     if target.app is not None:
         check_app(target.app.app, f"{name}: app.app")
         values = _any_values(target)
@@ -303,19 +243,6 @@ def _check_url(url: str, name: str) -> None:
         )
 
 
-def _check_commands(target: Target, start: Start, name: str) -> None:
-    if not start.command:
-        raise BadInput(f"{name}: start.command is empty; give a program to run")
-    values = _any_values(target)
-    for command in (start.command, start.mutant, start.list_mutants):
-        for part in fill(command, values, name=name):
-            if "\0" in part:
-                raise BadInput(f"{name}: {part!r} of a command has a NUL, none can")
-    if not start.command[0]:
-        raise BadInput(f"{name}: start.command names no program: {start.command!r}")
-    fill(tuple(start.env.values()), values, name=name)
-
-
 def _any_values(target: Target) -> dict[str, object]:
     values: dict[str, object] = dict.fromkeys(PLACEHOLDERS, "0")
     if target.storage is None or not target.storage.postgres:
@@ -323,23 +250,6 @@ def _any_values(target: Target) -> dict[str, object]:
     for profiled in target.profiles.values():
         values |= placeholders(profiled.limits)
     return values
-
-
-def check_app(app: str, name: str) -> None:
-    """Raises `BadInput` when this cannot be an application's name."""
-    if not re.fullmatch(r"[\w.]+:[\w.]+", app):
-        raise BadInput(f"{name} {app!r} must be package.module:application")
-
-
-def _bad_placeholder(name: str, key: str) -> str:
-    known = [*PLACEHOLDERS, *Limits.__struct_fields__]
-    if key in Limits.__struct_fields__:
-        return f"{name}: {{{key}}} stands for a limit that no profile here declares"
-    if key == "postgres":
-        return f"{name}: {{postgres}} needs [storage] with postgres = NAME"
-    near = difflib.get_close_matches(key, known, n=1)
-    hint = f"; did you mean {{{near[0]}}}?" if near else ""
-    return f"{name}: unknown placeholder {{{key}}}{hint} known: {', '.join(known)}"
 
 
 def _found_there(message: str, text: str) -> str:

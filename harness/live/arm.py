@@ -12,6 +12,7 @@ from harness.arm import Storage
 from harness.case import Case, no_longer_than
 from harness.core.recorder import Recorder
 from harness.core.target import App, Start, Target
+from harness.live.fork_server import ForkServer
 from harness.live.network import LiveNetwork
 from harness.live.postgres_server import PostgresServer
 from harness.live.postgres_storage import PostgresStorage
@@ -38,6 +39,7 @@ class LiveArm:
         self._folder = folder
         self._toxiproxy: ToxiproxyServer | None = None
         self._postgres: PostgresServer | None = None
+        self._forks: dict[tuple[str, ...], ForkServer] = {}
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run `main` on an ordinary loop."""
@@ -69,6 +71,7 @@ class LiveArm:
                     folder=folder,
                     mutant=case.mutant,
                     provide=postgres.provide if postgres else None,
+                    forks=await self._forks_with(start.preload),
                 )
                 storage = postgres or _sqlite_of(target, server)
             yield World(
@@ -94,6 +97,9 @@ class LiveArm:
                 await self._postgres.stop()
         finally:
             self._postgres = None
+            for forks in self._forks.values():
+                forks.stop()
+            self._forks.clear()
             await self._end_toxiproxy()
 
     async def _end_toxiproxy(self) -> None:
@@ -108,6 +114,16 @@ class LiveArm:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._toxiproxy = await ToxiproxyServer.start(self._binary, self._folder)
         return self._toxiproxy
+
+    async def _forks_with(self, modules: tuple[str, ...]) -> ForkServer | None:
+        """What forks with these libraries; None where none are named."""
+        if not modules:
+            return None
+        forks = self._forks.get(modules)
+        if forks is None or not forks.alive:
+            log = self._folder / "preload.log"
+            forks = self._forks[modules] = await ForkServer.start(modules, log)
+        return forks
 
     @asynccontextmanager
     async def _postgres_of(

@@ -26,6 +26,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, Protocol
 
 from harness.core.errors import HarnessError
 
@@ -116,6 +117,24 @@ class _Watchdog:
 
 _watchdog = _Watchdog()
 
+lifeline = _watchdog.lifeline
+"""Where a child that was not started here has to write "+ GROUP"."""
+
+remember = _watchdog.remember
+"""Tell of that group, too."""
+
+
+class Child(Protocol):
+    """What is asked of a child process, as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def args(self) -> Any: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def poll(self) -> int | None: ...
+
 
 def spawn(
     command: Sequence[str],
@@ -134,7 +153,6 @@ def spawn(
     """
     environment = dict(os.environ if env is None else env)
     program = _executable(command, cwd=cwd, path=environment.get("PATH"))
-    lifeline = _watchdog.lifeline()
     with log.open("ab") as output:
         popen = subprocess.Popen(
             [
@@ -144,7 +162,7 @@ def spawn(
             ],
             cwd=cwd,
             env=environment,
-            stdin=lifeline,
+            stdin=lifeline(),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -152,7 +170,7 @@ def spawn(
             group=None if user is None else _group_of(user),
             extra_groups=None if user is None else (),
         )
-    _watchdog.remember(popen.pid)
+    remember(popen.pid)
     return popen
 
 
@@ -181,7 +199,7 @@ def _beyond_shell(environment: Mapping[str, str]) -> list[str]:
     return ["/usr/bin/env", *odd] if odd else []
 
 
-def signal_group(popen: subprocess.Popen[bytes], number: signal.Signals) -> bool:
+def signal_group(popen: Child, number: signal.Signals) -> bool:
     """Send a signal to every process of the group; False when none could take it."""
     try:
         os.killpg(popen.pid, number)
@@ -191,7 +209,7 @@ def signal_group(popen: subprocess.Popen[bytes], number: signal.Signals) -> bool
 
 
 async def end_group(
-    popen: subprocess.Popen[bytes],
+    popen: Child,
     *,
     grace_s: float,
     politely: signal.Signals = signal.SIGTERM,
@@ -213,7 +231,7 @@ async def end_group(
     _watchdog.forget(popen.pid)
 
 
-async def _gone(popen: subprocess.Popen[bytes], *, within_s: float) -> bool:
+async def _gone(popen: Child, *, within_s: float) -> bool:
     deadline = time.monotonic() + within_s
     while popen.poll() is None or _has_members(popen.pid):
         if time.monotonic() >= deadline:

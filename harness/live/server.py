@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,11 +19,12 @@ from harness.core.metrics import usage_of
 from harness.core.recorder import Recorder
 from harness.core.target import Start, Target, fill, values_of
 from harness.core.usage import Usage
+from harness.live.fork_server import ForkServer
 from harness.live.output import OutputFile
 from harness.live.ports import HOST, Lease, foreign_listener, is_free, lease_port
-from harness.live.process import end_group, signal_group, spawn
+from harness.live.process import Child, end_group, signal_group, spawn
 from harness.live.resources import usage_of as usage_of_group
-from harness.live.sockets import listens
+from harness.live.sockets import accepts
 
 POLL_S = 0.01
 """How often readiness and the process are looked at; neither has an event."""
@@ -59,7 +59,9 @@ class LiveServer:
         folder: Path,
         mutant: str = "",
         provide: Provide | None = None,
+        forks: ForkServer | None = None,
     ) -> None:
+        self._forks = forks
         self.address = (HOST, 0)
         self._target = target
         self._start = start
@@ -73,7 +75,7 @@ class LiveServer:
         self._living = False
         self._datas = 0
         self._leases: list[Lease] = []
-        self._popen: subprocess.Popen[bytes] | None = None
+        self._popen: Child | None = None
         self._watching: asyncio.Task[None] | None = None
         self._output = OutputFile(folder / "target.log")
 
@@ -191,7 +193,8 @@ class LiveServer:
             command += fill(self._start.mutant, values, name=name)
         extra = fill(tuple(self._start.env.values()), values, name=name)
         env = os.environ | dict(zip(self._start.env, extra, strict=True))
-        self._popen = spawn(command, cwd=Path.cwd(), env=env, log=self._output.path)
+        begin = self._forks.spawn if self._forks else spawn
+        self._popen = begin(command, cwd=Path.cwd(), env=env, log=self._output.path)
         self._output.watch()
         self._record(LifePhase.STARTED, empty=empty)
 
@@ -204,7 +207,7 @@ class LiveServer:
             async with asyncio.timeout(self._start.ready_within_s):
                 async with httpx.AsyncClient(trust_env=False, verify=False) as http:
                     while self.up:
-                        if await listens(self.address):
+                        if await accepts(self.address):
                             last = await ask(http, url)
                         if not last:
                             return ""

@@ -17,7 +17,7 @@ async def dial(
     return await _tcp.connect_tcp(*address, timeout=timeout or CONNECT_S)
 
 
-async def listens(address: tuple[str, int]) -> bool:
+async def accepts(address: tuple[str, int]) -> bool:
     """Whether a connection is taken; to be told so by httpx costs much more."""
     with socket.socket() as probe:
         probe.setblocking(False)

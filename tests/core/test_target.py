@@ -258,3 +258,22 @@ def test_what_is_declared_under_load() -> None:
     assert values["backlog_events"] == 1_000
     with pytest.raises(BadInput, match="did you mean 'memory_mb'"):
         parse_target(GOOD + "\n[load]\nmemory_mbs = 7\n", name="t.toml")
+
+
+@pytest.mark.parametrize(
+    ("command", "preload", "env", "says"),
+    [
+        ('["run"]', '["a"]', "{}", "begins with {python} -m MODULE"),
+        ('["{python}", "x.py", "-m"]', '["a"]', "{}", "begins with {python} -m"),
+        ('["{python}", "-m"]', '["a"]', "{}", "begins with {python} -m MODULE"),
+        ('["{python}", "-m", "own.x"]', '["a", "own.y"]', "{}", "names 'own.y'"),
+        ('["{python}", "-m", "x"]', '["a"]', '{PYTHONPATH = "x"}', "sets PYTHONPATH"),
+    ],
+)
+def test_what_cannot_be_preloaded(
+    command: str, preload: str, env: str, says: str
+) -> None:
+    start = f"{command}\npreload = {preload}\nenv = {env}"
+    text = changed('["run", "--port", "{port}"]', start, STARTED)
+    with pytest.raises(BadInput, match=re.escape(says)):
+        parse_target(text, name="some.toml")

@@ -1,0 +1,163 @@
+"""Starts targets written in Python as forks of a process that has their libraries.
+
+Half of what a small server in Python does in a case is to import its libraries; a fork
+has them. It is a process like any other: its own session and group, memory and modules,
+of which only the libraries named in the target file are there already.
+"""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import CouldNotRun, HarnessError
+from harness.live import process
+
+READY_S = 30.0
+"""How long the imports may take."""
+
+FORK_S = 5.0
+"""How long a fork may take."""
+
+
+class Forked:
+    """A process made by a fork server; what `subprocess.Popen` tells of one."""
+
+    def __init__(self, server: "ForkServer", pid: int, args: Sequence[str]) -> None:
+        self.pid = pid
+        self.args = args
+        self.returncode: int | None = None
+        self._server = server
+
+    def poll(self) -> int | None:
+        """Its exit status, minus the signal that ended it; None while it runs."""
+        if self.returncode is None:
+            self.returncode = self._server.status_of(self.pid)
+        return self.returncode
+
+
+class ForkServer:
+    """A running fork server; make it with `start`, always end it with `stop`."""
+
+    def __init__(
+        self, popen: subprocess.Popen[bytes], channel: socket.socket, log: Path
+    ) -> None:
+        self.log = log
+        self._popen = popen
+        self._channel = channel
+        self._unread = b""
+        self._statuses: dict[int, int] = {}
+
+    @classmethod
+    async def start(cls, modules: Sequence[str], log: Path) -> "ForkServer":
+        """Import `modules`, from the current folder; what they print goes to `log`.
+
+        Raises `CouldNotRun` when one cannot be imported.
+        """
+        server = cls(*_launch(modules, log), log)
+        try:
+            await server._ready()
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still takes orders."""
+        return self._popen.poll() is None
+
+    def spawn(
+        self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path
+    ) -> Forked:
+        """Start `[PYTHON, "-m", MODULE, ...]`, as `harness.live.process.spawn` does."""
+        lifeline = process.lifeline()
+        order = {"command": command[2:], "cwd": str(cwd), "env": dict(env)}
+        self._channel.settimeout(FORK_S)
+        try:
+            with log.open("ab") as output:
+                handed = [output.fileno(), lifeline]
+                socket.send_fds(self._channel, [b"+"], handed)
+                self._channel.sendall(json.dumps(order).encode() + b"\n")
+            pid = self._pid()
+        except OSError as error:
+            raise HarnessError(
+                f"no fork for {command!r}: {error} ({self.log})"
+            ) from error
+        process.remember(pid)
+        return Forked(self, pid, command)
+
+    def status_of(self, pid: int) -> int | None:
+        """The exit status of a fork; None while it runs."""
+        self._channel.settimeout(0)
+        try:
+            while pid not in self._statuses:
+                self._note(self._line())
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise HarnessError(f"no word of process {pid}: {error}") from error
+        return self._statuses.pop(pid)
+
+    def stop(self) -> None:
+        """End it; its forks live on, and nobody hears of their ends."""
+        self._channel.close()
+        self._popen.kill()
+        self._popen.wait()
+
+    async def _ready(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._channel.settimeout(0)
+        try:
+            async with asyncio.timeout(READY_S):
+                self._unread = await loop.sock_recv(self._channel, 1)
+            self._channel.settimeout(FORK_S)
+            first = self._line()
+        except TimeoutError:
+            raise CouldNotRun(f"start.preload took longer than {READY_S:g} s") from None
+        except OSError as error:
+            raise CouldNotRun(f"start.preload: {error} ({self.log})") from error
+        if "trouble" in first:
+            raise CouldNotRun(f"start.preload: {first['trouble']}")
+
+    def _pid(self) -> int:
+        """The number of the fork that was asked for; ends of others may come first."""
+        while True:
+            line = self._line()
+            if "status" not in line:
+                return int(line["pid"])
+            self._note(line)
+
+    def _note(self, line: dict[str, Any]) -> None:
+        self._statuses[line["pid"]] = line["status"]
+
+    def _line(self) -> dict[str, Any]:
+        while b"\n" not in self._unread:
+            more = self._channel.recv(4_096)
+            if not more:
+                raise ConnectionResetError("the fork server has ended")
+            self._unread += more
+        line, _, self._unread = self._unread.partition(b"\n")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+def _launch(
+    modules: Sequence[str], log: Path
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    ours, theirs = socket.socketpair()
+    with theirs, log.open("ab") as output:
+        command = [sys.executable, "-m", "harness.live.forking", str(theirs.fileno())]
+        popen = subprocess.Popen(
+            [*command, *modules],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+    return popen, ours
