@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harness import options
 from harness.core.errors import HarnessError
+from harness.deal import deal
 from harness.parent import end_with_parent
 from reports.result import CaseResult, Outcome, encode_case
 
@@ -29,9 +29,6 @@ session_key = pytest.StashKey["Session"]()
 result_key = pytest.StashKey[CaseResult]()
 
 MUTANT, PROFILE, PROFILES, ARMS = "mutant", "profile", "profiles", "arms"
-EARLY = 0.5
-"""By then of its quick cases a worker has begun its slow ones."""
-
 profiles_key = pytest.StashKey[tuple[str, ...]]()
 
 
@@ -50,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "slow(seconds): waits about so long; begun early where cases run at once",
+        "waits(seconds): about so long; begun early where cases run at once",
     )
     config.addinivalue_line(
         "markers", "limits(**limits): what the target is started with, if it takes it"
@@ -113,33 +110,13 @@ def pytest_collection_modifyitems(
         items[:] = kept
     for item in kept if options.nightly_of(config) else ():
         item.add_marker(pytest.mark.timeout(0))
-    items[:] = _dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
-
-
-def _dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """Slow cases early and spread, for workers who are given equal stretches.
-
-    Begun last, one keeps its worker busy when the others have nothing left to do;
-    begun all at once, nobody works while they wait.
-    """
-    slow = sorted((one for one in items if _waits_s(one)), key=_waits_s, reverse=True)
-    quick = [item for item in items if not _waits_s(item)]
-    return [
-        item
-        for number in range(workers)
-        for item in _spread(slow[number::workers], quick[number::workers])
-    ]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = deal(items, workers, _waits_s)
 
 
 def _waits_s(item: pytest.Item) -> float:
-    mark = item.get_closest_marker("slow")
+    mark = item.get_closest_marker("waits")
     return float(mark.args[0]) if mark is not None else 0.0
-
-
-def _spread(slow: list[pytest.Item], quick: list[pytest.Item]) -> list[pytest.Item]:
-    places = [(EARLY * n / len(slow), item) for n, item in enumerate(slow)]
-    places += [(n / len(quick), item) for n, item in enumerate(quick)]
-    return [item for _, item in sorted(places, key=itemgetter(0))]
 
 
 def _is_wanted(config: pytest.Config, item: pytest.Item) -> bool:

@@ -66,7 +66,7 @@ async def test_herd_of_500(world: World) -> None:
     await herd(world, 500)
 
 
-@pytest.mark.slow(10)
+@pytest.mark.waits(10)
 @judges("load/no-leak", profiles=ALL)
 async def test_clients_vanish(world: World) -> None:
     """Clients vanish by FIN, RST and into a black hole; nothing stays behind."""

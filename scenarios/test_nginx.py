@@ -9,7 +9,7 @@ from harness.core.nginx import HttpVersion, Nginx
 from harness.world import World
 from scenarios.requirements import LIVE, judges
 
-pytestmark = pytest.mark.slow(6)  # they wait for its timeouts
+pytestmark = pytest.mark.waits(6)  # they wait for its timeouts
 
 SPARE_S = 1.0
 """Nginx waits so much longer than a keep-alive may take, where idling is short."""

@@ -30,7 +30,7 @@ async def test_silent_connection_is_dropped(world: World) -> None:
     await world.ping(connection)
 
 
-@pytest.mark.slow(5)
+@pytest.mark.waits(5)
 @judges("ping/silent-dropped", profiles=ALL)
 async def test_one_ping_is_not_for_ever(world: World) -> None:
     """Pinged once and then silent, while events flow: silence all the same."""

@@ -11,7 +11,7 @@ from harness.world import World
 from scenarios.cursors import bad_cursors
 from scenarios.requirements import PRIVATE, judges
 
-pytestmark = pytest.mark.slow(8)  # they wait for sweeps
+pytestmark = pytest.mark.waits(8)  # they wait for sweeps
 
 MARGIN_S = 0.3
 """Waits end so long past a limit, and begin so long before one."""
@@ -134,7 +134,7 @@ async def test_record_made_anew_with_the_same_numbers(world: World) -> None:
     await world.seen(await world.write(), alice)
 
 
-@pytest.mark.slow(14)
+@pytest.mark.waits(14)
 @pytest.mark.parametrize("start", list(Start), ids=("snapshot", "stream"))
 @judges("private/record-at-first-event", "reset/fresh-never", "converge")
 async def test_opening_a_stream_makes_no_record(world: World, start: Start) -> None:
