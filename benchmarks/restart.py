@@ -86,7 +86,7 @@ class _Ours:
 
     def __exit__(self, *_: object) -> None:
         self._runner.run(self._server.aclose())
-        self._forks.stop()
+        self._runner.run(self._forks.stop())
         self._runner.close()
         self._recorder.close()
 

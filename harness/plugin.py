@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -96,6 +95,7 @@ def _profiles(config: pytest.Config) -> tuple[str, ...]:
     return config.stash[profiles_key]
 
 
+@pytest.hookimpl(trylast=True)  # what -k leaves out is not dealt
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
@@ -110,12 +110,13 @@ def pytest_collection_modifyitems(
         items[:] = kept
     for item in kept if options.nightly_of(config) else ():
         item.add_marker(pytest.mark.timeout(0))
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    items[:] = deal(items, workers, _waits_s)
+    # pytest-xdist's, in a worker; its variables reach whatever a test starts, too.
+    told = getattr(config, "workerinput", {"workercount": 1})
+    items[:] = deal(items, told["workercount"], _waits_s)
 
 
 def _waits_s(item: pytest.Item) -> float:
-    mark = item.get_closest_marker("waits")
+    mark = item.get_closest_marker("waits") if _marked(item) else None
     return float(mark.args[0]) if mark is not None else 0.0
 
 

@@ -548,11 +548,11 @@ class World:
         try:
             # One after the other takes minutes where a crowd reconnects meanwhile.
             await asyncio.gather(*(one.close() for one in self.clients.values()))
+            await self._reach.aclose()
+        finally:
             if self._lag is not None:  # only now: being late at the end counts, too
                 self._lag.cancel()
                 await asyncio.gather(self._lag, return_exceptions=True)
-            await self._reach.aclose()
-        finally:
             try:
                 await self._boxes.aclose()
             finally:

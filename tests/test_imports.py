@@ -74,7 +74,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "harness.sim.server": (
         "harness.sim", "harness.arm", "harness.client", "harness.core", "httpx",
     ),
-    "harness.live.forking": ("a module chosen at run time",),  # the target's libraries
+    "harness.live.forking.__main__": (
+        "a module chosen at run time",  # the target's libraries
+    ),
     "harness.live.toxiproxy": ("harness.core", "requests", "toxiproxy"),
     **dict.fromkeys(
         ("harness.live.postgres_server", "harness.live.postgres_storage"),

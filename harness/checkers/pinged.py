@@ -33,11 +33,11 @@ def pinged_in(case: Case) -> list[Pinged]:
 
 
 def interval_s(case: Case, conn: Conn) -> float:
-    """The interval that the frame asks for, else the declared one."""
-    payload = conn.ping.block.payload if conn.ping else None
-    found = payload.get("interval") if isinstance(payload, dict) else None
-    usable = isinstance(found, int | float) and 0 < found < 1e9
-    return float(found if usable and found else case.limits.ping_interval_ms) / 1000
+    """The shortest interval that its ping frames ask for, else the declared one."""
+    payloads = [one.block.payload for one in conn.controls if one.block.kind == "ping"]
+    found = [one.get("interval") for one in payloads if isinstance(one, dict)]
+    asked = [ms for ms in found if isinstance(ms, int | float) and 0 < ms < 1e9]
+    return float(min(asked, default=case.limits.ping_interval_ms)) / 1000
 
 
 def in_time_until(case: Case, pinged: Pinged, until_s: float) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from http import HTTPStatus
+from urllib.parse import unquote
 
 from harness.checkers.calls import Call
 from harness.checkers.case import Case
@@ -158,9 +159,12 @@ def bad_input(case: Case) -> Iterator[Look]:
             continue
         quiet = case.faults.quiet(call.invoke.who, call.invoke.t_s, call.done_s)
         if quiet and case.lives.up(call.invoke.t_s, call.done_s):
-            look = (not call.left and _rejected(call)) or _stored(call, traces)
-            if look is not None or call.status != HTTPStatus.TOO_MANY_REQUESTS:
-                yield look or HELD
+            look = None if call.left else _rejected(call)
+            look = look or _stored(call, traces)
+            if look is not None:
+                yield look
+            elif call.status not in (0, HTTPStatus.TOO_MANY_REQUESTS):
+                yield HELD
         yield from _streams_on(case, call)
 
 
@@ -184,6 +188,8 @@ def _rejected(call: Call) -> Look | None:
         return broken(sentence, call.n, call.done_n)
     if not 400 <= call.status < 500:
         return broken(f"{what} was answered {call.status}", call.n, call.done_n)
+    if not _is_readable(call):
+        return None  # whoever routes it may refuse it, and knows no error body
     body = read_json(call.answer.body) if call.answer else None
     error = body.get("error") if isinstance(body, dict) else None
     code, message = (
@@ -196,6 +202,16 @@ def _rejected(call: Call) -> Look | None:
         sentence = f"{what} was answered {call.status} with body {quoted(found)}"
         return broken(sentence, call.n, call.done_n)
     return None
+
+
+def _is_readable(call: Call) -> bool:
+    """Whether the path is text at all: its escapes may be no UTF-8."""
+    request = call.invoke.request
+    try:
+        unquote(request.path if request else "", errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _stored(call: Call, traces: Traces) -> Look | None:

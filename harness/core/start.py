@@ -29,8 +29,9 @@ class Start(Strict, frozen=True, kw_only=True):
     the `profile` that it is of, by default broadcast.
 
     `preload` are libraries of a target that runs as `{python} -m MODULE`: they are
-    imported once, and each start is a fork that has them. No module of the target's own
-    may be among them: what it sets up when imported would outlive its restarts.
+    imported once, and each start is a fork that has them. None may import a module of
+    the target's own (what that sets up would outlive restarts), run a thread, or draw
+    at random when imported what must differ from life to life.
     """
 
     command: tuple[str, ...]
@@ -109,19 +110,11 @@ def _check_preload(start: Start, name: str) -> None:
             f"{name}: start.preload is for a command that begins with {{python}} -m "
             f"MODULE, and start.command is {list(start.command)!r}"
         )
-    package = start.command[2].partition(".")[0]
-    for library in start.preload:
-        if library.partition(".")[0] == package:
-            raise BadInput(
-                f"{name}: start.preload names {library!r}, which is the target's own: "
-                "what it sets up when imported would outlive restarts; name libraries"
-            )
-    for variable in start.env:
-        if variable.startswith("PYTHON"):
-            raise BadInput(
-                f"{name}: start.env sets {variable}, which Python reads only when it "
-                "starts, and start.preload starts it once for all; drop one of them"
-            )
+    if start.env:
+        raise BadInput(
+            f"{name}: start.env sets {', '.join(start.env)}, which start.preload may "
+            "read when it is imported, once for all starts; drop one of them"
+        )
 
 
 def check_app(app: str, name: str) -> None:

@@ -97,9 +97,8 @@ class LiveArm:
                 await self._postgres.stop()
         finally:
             self._postgres = None
-            for forks in self._forks.values():
-                forks.stop()
-            self._forks.clear()
+            for modules in list(self._forks):
+                await self._forks.pop(modules).stop()
             await self._end_toxiproxy()
 
     async def _end_toxiproxy(self) -> None:
@@ -120,7 +119,10 @@ class LiveArm:
         if not modules:
             return None
         forks = self._forks.get(modules)
-        if forks is None or not forks.alive:
+        if forks is not None and not forks.alive:
+            await self._forks.pop(modules).stop()
+            forks = None
+        if forks is None:
             log = self._folder / "preload.log"
             forks = self._forks[modules] = await ForkServer.start(modules, log)
         return forks

@@ -7,15 +7,19 @@ of which only the libraries named in the target file are there already.
 
 import asyncio
 import json
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import CouldNotRun, HarnessError
-from harness.live import process
+from harness.live.process import end_group, lifeline, remember, signal_group, spawn
+
+PROGRAM = Path(__file__).parent / "forking"
 
 READY_S = 30.0
 """How long the imports may take."""
@@ -34,7 +38,10 @@ class Forked:
         self._server = server
 
     def poll(self) -> int | None:
-        """Its exit status, minus the signal that ended it; None while it runs."""
+        """Its exit status, minus the signal that ended it; None while it runs.
+
+        Raises `HarnessError` when the fork server has died: nobody knows any more.
+        """
         if self.returncode is None:
             self.returncode = self._server.status_of(self.pid)
         return self.returncode
@@ -50,19 +57,26 @@ class ForkServer:
         self._popen = popen
         self._channel = channel
         self._unread = b""
+        self._numbers = count(1)
         self._statuses: dict[int, int] = {}
 
     @classmethod
     async def start(cls, modules: Sequence[str], log: Path) -> "ForkServer":
         """Import `modules`, from the current folder; what they print goes to `log`.
 
-        Raises `CouldNotRun` when one cannot be imported.
+        Raises `CouldNotRun` when a fork could not do with them.
         """
-        server = cls(*_launch(modules, log), log)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            number = theirs.fileno()
+            command = [sys.executable, str(PROGRAM), str(number), *modules]
+            here = Path.cwd()
+            popen = spawn(command, cwd=here, env=None, log=log, pass_fds=[number])
+        server = cls(popen, ours, log)
         try:
             await server._ready()
         except BaseException:
-            server.stop()
+            await server.stop()
             raise
         return server
 
@@ -74,22 +88,35 @@ class ForkServer:
     def spawn(
         self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path
     ) -> Forked:
-        """Start `[PYTHON, "-m", MODULE, ...]`, as `harness.live.process.spawn` does."""
-        lifeline = process.lifeline()
-        order = {"command": command[2:], "cwd": str(cwd), "env": dict(env)}
-        self._channel.settimeout(FORK_S)
+        """Start `[PYTHON, "-m", MODULE, ...]`, as `harness.live.process.spawn` does.
+
+        An order that fails is the last one: its answer could be taken for another's.
+        """
         try:
-            with log.open("ab") as output:
-                handed = [output.fileno(), lifeline]
-                socket.send_fds(self._channel, [b"+"], handed)
-                self._channel.sendall(json.dumps(order).encode() + b"\n")
-            pid = self._pid()
-        except OSError as error:
-            raise HarnessError(
-                f"no fork for {command!r}: {error} ({self.log})"
-            ) from error
-        process.remember(pid)
+            pid = self._ordered(command[2:], cwd=cwd, env=env, log=log)
+        except BaseException as error:
+            signal_group(self._popen, signal.SIGKILL)
+            self._popen.wait()
+            if isinstance(error, OSError):
+                said = f"no fork for {command!r}: {error} ({self.log})"
+                raise HarnessError(said) from error
+            raise
+        remember(pid)
         return Forked(self, pid, command)
+
+    def _ordered(
+        self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path
+    ) -> int:
+        number = next(self._numbers)
+        order = {"number": number, "command": command, "cwd": str(cwd)}
+        self._channel.settimeout(FORK_S)
+        with log.open("ab") as output:
+            handed = [output.fileno(), lifeline()]
+            socket.send_fds(self._channel, [b"+"], handed)
+        self._channel.sendall(json.dumps(order | {"env": dict(env)}).encode() + b"\n")
+        while (line := self._line()).get("number") != number:
+            self._note(line)
+        return int(line["pid"])
 
     def status_of(self, pid: int) -> int | None:
         """The exit status of a fork; None while it runs."""
@@ -103,11 +130,10 @@ class ForkServer:
             raise HarnessError(f"no word of process {pid}: {error}") from error
         return self._statuses.pop(pid)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """End it; its forks live on, and nobody hears of their ends."""
         self._channel.close()
-        self._popen.kill()
-        self._popen.wait()
+        await end_group(self._popen, grace_s=0)
 
     async def _ready(self) -> None:
         loop = asyncio.get_running_loop()
@@ -124,14 +150,6 @@ class ForkServer:
         if "trouble" in first:
             raise CouldNotRun(f"start.preload: {first['trouble']}")
 
-    def _pid(self) -> int:
-        """The number of the fork that was asked for; ends of others may come first."""
-        while True:
-            line = self._line()
-            if "status" not in line:
-                return int(line["pid"])
-            self._note(line)
-
     def _note(self, line: dict[str, Any]) -> None:
         self._statuses[line["pid"]] = line["status"]
 
@@ -144,20 +162,3 @@ class ForkServer:
         line, _, self._unread = self._unread.partition(b"\n")
         found: dict[str, Any] = json.loads(line)
         return found
-
-
-def _launch(
-    modules: Sequence[str], log: Path
-) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    ours, theirs = socket.socketpair()
-    with theirs, log.open("ab") as output:
-        command = [sys.executable, "-m", "harness.live.forking", str(theirs.fileno())]
-        popen = subprocess.Popen(
-            [*command, *modules],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-        )
-    return popen, ours

@@ -143,13 +143,14 @@ def spawn(
     env: Mapping[str, str] | None,
     log: Path,
     user: str | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start `command` as the leader of a new group that dies with the harness.
 
     Standard input is empty, output and errors are appended to `log`; `env` None means
-    the harness's own, and so does `user`; only root can name another. The pid is the
-    group's number. Always hand the result to `end_group`, also when it has exited:
-    something it started may still run.
+    the harness's own, and so does `user`; only root can name another. `pass_fds` are
+    kept open for it. The pid is the group's number. Always hand the result to
+    `end_group`, also when it has exited: something it started may still run.
     """
     environment = dict(os.environ if env is None else env)
     program = _executable(command, cwd=cwd, path=environment.get("PATH"))
@@ -166,6 +167,7 @@ def spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=pass_fds,
             user=user,
             group=None if user is None else _group_of(user),
             extra_groups=None if user is None else (),
@@ -226,9 +228,9 @@ async def end_group(
             await _gone(popen, within_s=grace_s)
     finally:
         signal_group(popen, signal.SIGKILL)
+        _watchdog.forget(popen.pid)
     if not await _gone(popen, within_s=KILL_S):
         raise HarnessError(f"group {popen.pid} survived SIGKILL: {popen.args!r}")
-    _watchdog.forget(popen.pid)
 
 
 async def _gone(popen: Child, *, within_s: float) -> bool:

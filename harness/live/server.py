@@ -171,10 +171,12 @@ class LiveServer:
 
     async def aclose(self) -> None:
         """End whatever still runs, without waiting for it to be polite."""
-        await self._unwatch()
-        await self._end_quietly()
-        for lease in self._leases:
-            lease.release()
+        try:
+            await self._unwatch()
+            await self._end_quietly()
+        finally:
+            for lease in self._leases:
+                lease.release()
 
     def _launch(self, *, empty: bool) -> None:
         data = self.data
@@ -256,10 +258,12 @@ class LiveServer:
             self._watching = None
 
     async def _end_quietly(self) -> None:
-        if self._popen is not None:
-            await end_group(self._popen, grace_s=0)
-            self._popen = None
-        self._output.unwatch()
+        popen, self._popen = self._popen, None
+        try:
+            if popen is not None:
+                await end_group(popen, grace_s=0)
+        finally:
+            self._output.unwatch()
 
     def _record(self, phase: LifePhase, **fields: object) -> None:
         self._recorder.add(Life, life=self._life, phase=phase, **fields)

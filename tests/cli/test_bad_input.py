@@ -95,7 +95,7 @@ def test_target_that_does_not_run(tmp_path: Path) -> None:
 
 
 def test_no_such_program(tmp_path: Path) -> None:
-    text = REFERENCE.replace("{python}", "no-such-program")
+    text = REFERENCE.replace("{python}", "no-such-program").replace("preload", "# ")
     (tmp_path / "gone.toml").write_text(text)
     done = unbroken("run", "gone.toml", "-k", "test_first", "--jobs", 1, cwd=tmp_path)
     assert done.status == 3, done.text

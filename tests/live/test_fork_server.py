@@ -4,29 +4,47 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.core.errors import CouldNotRun, HarnessError
 from harness.live.fork_server import Forked, ForkServer
-from harness.live.process import end_group
+from harness.live.process import end_group, signal_group
 from tests.live.test_process import all_gone, is_alive, run_harness, wait_until
 
 pytestmark = pytest.mark.anyio
 
 # What it tells shows what a process has of its own.
 TELLING = """
-import json, os, sys, library, own
+import sys
+preloaded = "msgspec" in sys.modules
+import json, multiprocessing, os, pickle, signal, threading, own
+class Here: pass
 print(json.dumps({
-    "pid": os.getpid(), "group": os.getpgid(0), "session": os.getsid(0),
-    "arguments": sys.argv, "main": __name__, "folder": os.getcwd(),
-    "path": sys.path[0], "variables": dict(os.environ), "input": sys.stdin.read(),
-    "library": library.PID, "own": own.PID,
+    "numbers": [os.getpid(), os.getpgid(0), os.getsid(0), own.PID],
+    "arguments": sys.argv, "whole": sys.orig_argv[1:], "name": __name__,
+    "folder": os.getcwd(), "path": sys.path, "variables": dict(os.environ),
+    "input": sys.stdin.read(), "files": len(os.listdir("/proc/self/fd")),
+    "threads": threading.active_count(), "modes": [sys.stdout.line_buffering],
+    "masked": list(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+    "handled": signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL,
+    "here": pickle.loads(pickle.dumps(Here())).__module__,
+    "aliases": [n for n, m in sys.modules.items() if m is sys.modules["__main__"]],
+    "ours": [name for name in sys.modules if name.split(".")[0] == "harness"],
 }))
+if not preloaded:
+    print("not preloaded")
 print("said", file=sys.stderr)
 sys.exit(7)
+"""
+THREAD = """
+import threading, time
+threading.Thread(target=time.sleep, args=[300]).start()
 """
 PID = "import os\nPID = os.getpid()\n"
 
@@ -37,27 +55,35 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def forks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[ForkServer]:
-    """One that has imported `library`."""
-    monkeypatch.chdir(tmp_path)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of some programs, which is the current one."""
     for name, text in (
         ("telling", TELLING),
-        ("library", PID),
         ("own", PID),
         ("sleeping", "import time\nprint('up', flush=True)\ntime.sleep(300)"),
         ("broken", "raise ValueError('oops')"),
+        ("deadly", "import os\nos._exit(3)"),
+        ("threaded", THREAD),
+        ("harness", "raise ValueError('no module of the harness')"),
     ):
         (tmp_path / f"{name}.py").write_text(text)
-    server = await ForkServer.start(["library"], tmp_path / "preload.log")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+async def forks(here: Path) -> AsyncIterator[ForkServer]:
+    """One that has imported some libraries."""
+    server = await ForkServer.start(
+        ["msgspec", "multiprocessing"], here / "preload.log"
+    )
     yield server
-    server.stop()
+    await server.stop()
 
 
 def fork(forks: ForkServer, module: str, *arguments: str, **env: str) -> Forked:
     here = Path.cwd()
-    command = ["python", "-m", module, *arguments]
+    command = [sys.executable, "-m", module, *arguments]
     return forks.spawn(command, cwd=here, env=os.environ | env, log=here / "log")
 
 
@@ -68,87 +94,133 @@ async def ended(child: Forked) -> int | None:
     return child.returncode
 
 
-async def test_a_fork_runs_as_python_m_does(forks: ForkServer) -> None:
-    here = Path.cwd()
+def told(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text.splitlines()[0])
+    return found
+
+
+def by_hand() -> str:
+    """What it tells where Python starts it."""
+    command = [sys.executable, "-m", "telling", "--port", "1 2"]
+    env = os.environ | {"GIVEN": "x=y"}
+    made = subprocess.run(
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+    )
+    return made.stdout
+
+
+async def test_a_fork_is_what_python_m_makes(here: Path, forks: ForkServer) -> None:
     child = fork(forks, "telling", "--port", "1 2", GIVEN="x=y")
     assert await ended(child) == 7
-    told, said = (here / "log").read_text().splitlines()
-    found = json.loads(told)
-    assert said == "said"
-    assert [found[key] for key in ("pid", "group", "session")] == [child.pid] * 3
-    assert found["arguments"] == [str(here / "telling.py"), "--port", "1 2"]
-    assert (found["main"], found["input"]) == ("__main__", "")
-    assert [found["folder"], found["path"]] == [str(here)] * 2
-    assert found["variables"] == os.environ | {"GIVEN": "x=y"}
+    text = (here / "log").read_text()
+    forked, made = told(text), told(by_hand())
+    assert text.splitlines()[1:] == ["said"]
+    assert forked.pop("numbers") == [child.pid] * 4
+    assert len(set(made.pop("numbers"))) == 1
+    assert forked == made
     await end_group(child, grace_s=1)
 
 
-async def test_only_libraries_are_there_before(forks: ForkServer) -> None:
-    children = [fork(forks, "telling") for _ in range(2)]
-    for child in children:
-        await ended(child)
-    lines = (Path.cwd() / "log").read_text().splitlines()
-    found = [json.loads(line) for line in lines if line != "said"]
-    assert {one["own"] for one in found} == {child.pid for child in children}
-    assert len({one["library"] for one in found}) == 1
-
-
 async def test_an_end_is_told_with_its_signal(forks: ForkServer) -> None:
-    child = fork(forks, "sleeping")
-    assert child.poll() is None
-    await end_group(child, grace_s=0)
-    assert child.returncode == -signal.SIGKILL
-    assert not is_alive(child.pid)
+    for _ in range(20):  # at once: it leads its group when its number is known
+        child = fork(forks, "sleeping")
+        assert child.poll() is None
+        await end_group(child, grace_s=0)
+        assert child.returncode == -signal.SIGKILL
+        assert not is_alive(child.pid)
 
 
-async def test_an_error_is_in_its_output(forks: ForkServer) -> None:
+async def test_an_error_is_in_its_output(here: Path, forks: ForkServer) -> None:
     assert await ended(fork(forks, "broken")) == 1
-    assert "ValueError: oops" in (Path.cwd() / "log").read_text()
+    assert "ValueError: oops" in (here / "log").read_text()
     assert await ended(fork(forks, "no_such_module")) == 1
-    assert "no_such_module" in (Path.cwd() / "log").read_text()
+    assert "no_such_module" in (here / "log").read_text()
 
 
-async def test_a_library_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(CouldNotRun, match="preload: no_such_library: ModuleNotFound"):
-        await ForkServer.start(["json", "no_such_library"], tmp_path / "log")
+THREAD = (
+    "import threading, time\nthreading.Thread(target=time.sleep, args=[99]).start()"
+)
 
 
-async def test_a_library_that_ends_the_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "deadly.py").write_text("import os\nos._exit(3)")
-    with pytest.raises(CouldNotRun, match="the fork server has ended"):
-        await ForkServer.start(["deadly"], tmp_path / "log")
+@pytest.mark.parametrize(
+    ("library", "says"),
+    [
+        ("no_such_library", "no_such_library: ModuleNotFoundError"),
+        ("own", "own: no installed library"),
+        ("deadly", "the fork server has ended"),
+        ("broken", "broken: ValueError: oops"),
+        ("threaded", "a thread runs already"),
+    ],
+)
+async def test_what_no_fork_could_do_with(library: str, says: str, here: Path) -> None:
+    with pytest.raises(CouldNotRun, match=says):
+        await ForkServer.start(["json", library], here / "preload.log")
 
 
-async def test_without_the_fork_server_nobody_knows(forks: ForkServer) -> None:
+async def test_after_a_failure_it_takes_no_more(forks: ForkServer) -> None:
     child = fork(forks, "sleeping")
     assert forks.alive
-    forks._popen.kill()
+    signal_group(forks._popen, signal.SIGKILL)
     forks._popen.wait()
     assert not forks.alive
     with pytest.raises(HarnessError, match=f"no word of process {child.pid}"):
         child.poll()
     with pytest.raises(HarnessError, match="no fork for"):
         fork(forks, "sleeping")
-    os.killpg(child.pid, signal.SIGKILL)
+    with pytest.raises(HarnessError, match="no word"):
+        await end_group(child, grace_s=0)
+    assert wait_until(lambda: not is_alive(child.pid))
 
 
-def test_killed_harness_leaves_no_fork(tmp_path: Path) -> None:
-    (tmp_path / "sleeping.py").write_text("import time\ntime.sleep(300)")
-    script = """
+async def test_who_does_not_answer_is_asked_no_more(
+    forks: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.live.fork_server.FORK_S", 0.2)
+    signal_group(forks._popen, signal.SIGSTOP)
+    with pytest.raises(HarnessError, match=r"no fork for .*timed out"):
+        fork(forks, "sleeping")
+    assert not forks.alive
+
+
+@pytest.mark.parametrize("forked", [0, 5])
+def test_killed_harness_leaves_no_fork(forked: int, here: Path) -> None:
+    script = f"""
 from harness.live.fork_server import ForkServer
 async def main():
-    os.chdir(folder)
     forks = await ForkServer.start(["json"], folder / "preload.log")
     command = ["python", "-m", "sleeping"]
     made = dict(cwd=folder, env=os.environ, log=folder / "log")
-    pids = [forks.spawn(command, **made).pid for _ in range(5)]
+    pids = [forks.spawn(command, **made).pid for _ in range({forked})]
     print(forks._popen.pid, *pids, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
+os.chdir(folder)
 asyncio.run(main())
 """
-    status, pids = run_harness(script, tmp_path)
-    assert (status, len(pids)) == (-signal.SIGKILL, 6)
+    (here / "harness.py").unlink()
+    status, pids = run_harness(script, here)
+    assert (status, len(pids)) == (-signal.SIGKILL, forked + 1)
+    assert wait_until(lambda: all_gone(pids), within_s=2)
+
+
+def test_killed_while_it_imports(here: Path) -> None:
+    (here / "hanging.py").write_text("import time\ntime.sleep(300)")
+    script = """
+from harness.live import fork_server
+async def main():
+    server = fork_server.ForkServer.start(["hanging"], folder / "log")
+    starting = asyncio.create_task(server)
+    await asyncio.sleep(0.3)
+    print(*process._watchdog._groups, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+os.chdir(folder)
+asyncio.run(main())
+"""
+    (here / "harness.py").unlink()
+    status, pids = run_harness(script, here)
+    assert (status, len(pids)) == (-signal.SIGKILL, 1)
     assert wait_until(lambda: all_gone(pids), within_s=2)

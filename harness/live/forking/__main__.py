@@ -1,0 +1,165 @@
+"""The program of a fork server: `python .../harness/live/forking FD MODULE...`.
+
+Imports the modules, then forks for each order that comes over the socket FD: one byte
+with two descriptors (output and lifeline, see `harness.live.process`), then a line of
+JSON. It tells in lines of JSON that it is ready, which process it has made, and with
+what status one has ended.
+
+In a folder of its own, with nothing of the harness imported: the fork is to become the
+target, as `python -m MODULE` would have made it.
+"""
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import site
+import socket
+import sys
+import sysconfig
+import threading
+from contextlib import suppress
+from types import ModuleType
+from typing import Any
+
+Order = dict[str, Any]
+"""`command` without Python and -m, `cwd`, `env`."""
+
+PATHS = ("stdlib", "platstdlib", "purelib", "platlib")
+
+
+def main(number: str, *modules: str) -> None:
+    """Serve; returns only in a fork, when its program has ended."""
+    channel = socket.socket(fileno=int(number))
+    if not sys.flags.safe_path:
+        sys.path[0] = os.getcwd()
+    gc.disable()  # what is imported stays: nothing to collect, nothing to copy
+    trouble = imported(modules)
+    if trouble:
+        say(channel, trouble=trouble)
+        os._exit(1)  # a thread of a library would go on
+    gc.freeze()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # or every fork would print it
+    say(channel, ready=True)
+    order = next_order(channel)
+    if order is None:
+        os._exit(0)
+    gc.enable()
+    run(order)
+
+
+def imported(modules: tuple[str, ...]) -> str:
+    """Import them; the trouble in words when a fork could not do with them."""
+    before = set(sys.modules)
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except BaseException as error:
+            return f"{module}: {type(error).__name__}: {error}"
+    if threading.active_count() > 1:
+        return f"{', '.join(modules)}: a thread runs already, which no fork would have"
+    own = [
+        name
+        for name, one in list(sys.modules.items())
+        if name not in before and not is_library(one)
+    ]
+    if own:
+        return (
+            f"{', '.join(own)}: no installed library; what a module of the target's "
+            "own sets up when imported would outlive its restarts"
+        )
+    return ""
+
+
+def is_library(module: ModuleType) -> bool:
+    """Whether it is Python's or installed."""
+    file = getattr(module, "__file__", None)
+    if file is None or module is sys.modules["__main__"]:  # built in, or this one
+        return True
+    places = [sysconfig.get_path(name) for name in PATHS]
+    places += [*site.getsitepackages(), site.getusersitepackages()]
+    return any(file.startswith(os.path.join(place, "")) for place in places)
+
+
+def say(channel: socket.socket, **fields: object) -> None:
+    """One line; who asked may be gone."""
+    with suppress(BrokenPipeError, ConnectionResetError):
+        channel.sendall(json.dumps(fields).encode() + b"\n")
+
+
+def next_order(channel: socket.socket) -> Order | None:
+    """Fork for each order; returns it in the fork, None at the end of the harness."""
+
+    def reap(*_: object) -> None:
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                status = os.waitstatus_to_exitcode(ended[1])
+                say(channel, pid=ended[0], status=status)
+
+    signal.signal(signal.SIGCHLD, reap)
+    with channel, channel.makefile("rb") as lines:
+        while True:
+            begun, descriptors, *_ = socket.recv_fds(channel, 1, 2)
+            if not begun:
+                return None
+            order: Order = json.loads(lines.readline())
+            # Not before its number is told: an end without a beginning says nothing.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+            begins, begun_end = os.pipe()
+            pid = os.fork()
+            if not pid:
+                break
+            os.close(begun_end)
+            os.read(begins, 1)  # its end: the fork leads its group, or is dead
+            say(channel, number=order["number"], pid=pid)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            for descriptor in (begins, *descriptors):
+                os.close(descriptor)
+    os.close(begins)
+    become_child(descriptors)
+    os.close(begun_end)
+    return order
+
+
+def become_child(descriptors: list[int]) -> None:
+    """A session and group of its own, registered before anything else happens."""
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+    output, lifeline = descriptors
+    os.write(lifeline, f"+ {os.getpid()}\n".encode())
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, number in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, number)
+    for descriptor in (nothing, *descriptors):
+        os.close(descriptor)
+
+
+def run(order: Order) -> None:
+    """What `python -m` does, in the folder and environment of the order."""
+    os.chdir(order["cwd"])
+    os.environ.clear()
+    os.environ.update(order["env"])
+    if not sys.flags.safe_path:
+        sys.path[0] = order["cwd"]
+    module, *arguments = order["command"]
+    sys.argv = ["-m", *arguments]
+    sys.orig_argv = [sys.executable, "-m", module, *arguments]
+    become_main(ModuleType("__main__"))
+    # Not public, but it is what -m calls; `run_module` puts this program's __main__
+    # back, which threads and exit handlers of the target would then see.
+    runpy._run_module_as_main(module)  # type: ignore[attr-defined]
+
+
+def become_main(module: ModuleType) -> None:
+    """In every place where this program is, as `__mp_main__` of multiprocessing."""
+    ours = sys.modules["__main__"]
+    for name in [name for name, one in sys.modules.items() if one is ours]:
+        sys.modules[name] = module
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
