@@ -68,6 +68,10 @@ class Pool:
                 self._ended[number] = time.monotonic() + END_S
                 worker.terminate()
 
+    def keep(self, number: int) -> None:
+        """Let a worker end by itself, also one that was told to end."""
+        self._ended.pop(number, None)
+
     def reports(self) -> Iterator[Report | None]:
         """Each as it comes, None for every while without one, to look at the time.
 

@@ -65,6 +65,12 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     shrinking: bool
 
 
+class Sighted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A trial has broken this requirement: `Caught` follows, however long it takes."""
+
+    requirement: str
+
+
 class Caught(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A find, shrunk, that took so many runs; `again`: seen when run once more.
 
@@ -85,15 +91,18 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     error: str = ""
 
 
+Said = Tried | Sighted | Caught | Ended
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker says; `worker` is its number, `mutant` its errand's."""
 
     worker: int
     mutant: str
-    what: Tried | Caught | Ended
+    what: Said
 
 
-Tell = Callable[[Tried | Caught | Ended], None]
+Tell = Callable[[Said], None]
 
 
 def work(number: int, errands: "Queue[bytes]", reports: "Queue[bytes]") -> None:
@@ -104,7 +113,7 @@ def work(number: int, errands: "Queue[bytes]", reports: "Queue[bytes]") -> None:
     while data := errands.get():
         errand = msgspec.msgpack.decode(data, type=Errand)
 
-        def tell(what: Tried | Caught | Ended, mutant: str = errand.mutant) -> None:
+        def tell(what: Said, mutant: str = errand.mutant) -> None:
             report = Report(worker=number, mutant=mutant, what=what)
             reports.put(msgspec.msgpack.encode(report))
 
@@ -226,9 +235,13 @@ class Worker:
         """The requirement that this trial counts for, if it does."""
         broken = [one.requirement for one in trial.broken]
         if self._errand.only:
-            return self._errand.only if self._errand.only in broken else ""
-        musts = [one for one in broken if one in self._errand.musts]
-        return next(filter(self._claim, musts), "")
+            wanted = self._errand.only if self._errand.only in broken else ""
+        else:
+            musts = [one for one in broken if one in self._errand.musts]
+            wanted = next(filter(self._claim, musts), "")
+        if wanted:
+            self._tell(Sighted(requirement=wanted))
+        return wanted
 
     def _claim(self, requirement: str) -> bool:
         """Whether it is this worker's to make small: each requirement is, once."""

@@ -15,7 +15,7 @@ from harness.chaos.phases import Phase
 from harness.chaos.pool import Pool
 from harness.chaos.story import story
 from harness.chaos.tally import Tally
-from harness.chaos.worker import Caught, Ended, Errand, Report, Tried
+from harness.chaos.worker import Caught, Ended, Errand, Report, Sighted, Tried
 from harness.commands.folder import clear, prepare
 from harness.commands.listed import profiles_with
 from harness.commands.twice import check_repeatable, hashed_by, tell_differences
@@ -134,6 +134,8 @@ class Hunt:
         finally:
             self._took_s = self._elapsed()
             progress.stop()
+        if self._shrinking and not self.finds:
+            raise CouldNotRun("a find was lost: the worker that made it small has died")
 
     def tell(self, *, verbose: bool) -> int:
         """Print what was found; the exit status."""
@@ -161,10 +163,11 @@ class Hunt:
         match report.what:
             case Tried() as trial:
                 self.tally.add(trial)
-                if trial.shrinking and self._is_followed(report.worker):
-                    self._shrinking.add(report.worker)
-                    if self._stops:
-                        pool.end_all_but(self._shrinking)
+            case Sighted() if self._is_followed(report.worker):
+                self._shrinking.add(report.worker)
+                pool.keep(report.worker)
+                if self._stops:
+                    pool.end_all_but(self._shrinking)
             case Caught() as find if self._is_followed(report.worker):
                 self._shrinking.discard(report.worker)
                 self._keep(find)

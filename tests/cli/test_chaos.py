@@ -94,7 +94,8 @@ def test_a_mutant_is_hunted_in_its_own_profile(tmp_path: Path) -> None:
 
 def test_a_find_is_kept_when_the_time_is_up(tmp_path: Path) -> None:
     done = unbroken(
-        *("chaos", "--mutant", "evicted-resumes", "--keep-going", "--time", "3s"),
+        *("chaos", "--mutant", "evicted-resumes", "--keep-going"),
+        *("--time", "6s", "--jobs", 2),
         cwd=tmp_path,
     )
     assert done.status == 1, done.text
