@@ -46,6 +46,21 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+class Folder(click.Path):
+    """A folder, which a name must be given for."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """An empty name would be the current folder, and all there in the way."""
+        if not str(value):
+            self.fail("'' is no folder; name one, or . for this one.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _chosen(out: str) -> Callable[[_Command], _Command]:
     """What is run, against what, and where its results go: `run` and `mutants`."""
     options = (
@@ -74,12 +89,12 @@ def _chosen(out: str) -> Callable[[_Command], _Command]:
         ),
         click.option(
             "--out",
-            type=click.Path(file_okay=False, path_type=Path),
+            type=Folder(),
             default=out,
             show_default=True,
             help="Folder for what is written; the last run's histories there go.",
         ),
-        click.option("--seed", type=int, default=0, show_default=True),
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
     )
 
     def decorate(command: _Command) -> _Command:
@@ -173,7 +188,7 @@ def mutants(**options: Any) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     default="unbroken-chaos",
     show_default=True,
     help="Folder for the cases that were found, and their histories.",
@@ -206,7 +221,7 @@ def chaos(**options: Any) -> None:
 @click.option("--clean", is_flag=True, help="Without the case's deliberate bug.")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     default="unbroken-replay",
     show_default=True,
     help="Folder for history and report.",
@@ -257,7 +272,7 @@ def list_(*, coverage: bool, markdown: bool, **options: Any) -> None:
 @click.argument("histories", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     help="Write result.json and report.html there too.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show passed requirements too.")

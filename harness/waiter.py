@@ -37,7 +37,9 @@ class Waiter:
     ) -> None:
         """Wait for a condition; raises `Unreached` when it does not come about."""
         if not await self.comes_about(condition, within_s):
-            raise Unreached(f"not within {within_s:g} s: {what}")
+            hopeless = self._check()
+            how = "given up on" if hopeless else f"not within {within_s:g} s"
+            raise Unreached(f"{how}: {what}")
 
     async def comes_about(self, condition: Callable[[], bool], within_s: float) -> bool:
         """Wait for a condition, bounded by time in which the harness was not late."""
