@@ -84,7 +84,6 @@ def test_target_file(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["run", "mutants", "chaos"])
 def test_an_empty_folder_name(command: str, tmp_path: Path) -> None:
     refused(unbroken(command, "--out", "", cwd=tmp_path), "'' is no folder")
-    assert not list(tmp_path.iterdir())
 
 
 def test_target_without_mutants(tmp_path: Path) -> None:
