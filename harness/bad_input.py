@@ -42,7 +42,7 @@ def kinds_of(profile: Profile) -> list[tuple[BadKind, bool]]:
     """What is bad input in a profile, and whether it comes by the support side."""
     own = [*_bodies(0), *_sendings(0), *_pages(profile), BadKind.NO_PING_ID]
     if profile in CHANGING:
-        own += [*_patches(0), *_ids()]
+        own += [*_patches(0), *_ids("")]
     support = [*_bodies(0), *_tokens("")] if profile in PERSONAL else []
     return [*((kind, False) for kind in own), *((kind, True) for kind in support)]
 
@@ -111,7 +111,7 @@ def _changes(profiled: Profiled, message_id: object) -> Iterator[BadRequest]:
     patch = b'{"text": "MARK"}'
     for kind, method, where, content in (
         *((kind, "PATCH", good, content) for kind, content in patches.items()),
-        *((kind, method, where, patch) for kind, (method, where) in _ids().items()),
+        *((kind, method, where, patch) for kind, (method, where) in _ids(good).items()),
     ):
         yield BadRequest(
             kind=kind,
@@ -142,6 +142,7 @@ def _bodies(most_bytes: int) -> dict[BadKind, bytes]:
         BadKind.NO_BODY: b"",
         BadKind.NO_JSON: MARK,
         BadKind.CUT_SHORT: b'{"author": "vandal", "text": "MARK',
+        BadKind.JSON_AND_MORE: _but() + b" {}",
         BadKind.NOT_UTF8: b'{"author": "vandal", "text": "MARK\xff\xfe"}',
         BadKind.ARRAY: b'["MARK"]',
         BadKind.STRING: b'"MARK"',
@@ -173,11 +174,12 @@ def _sendings(most_bytes: int) -> dict[BadKind, tuple[Sending, bytes]]:
     }
 
 
-def _ids() -> dict[BadKind, tuple[str, str]]:
+def _ids(good: str) -> dict[BadKind, tuple[str, str]]:
     """Method and id, as a path has it, of changes of what no message can be."""
     return {
         BadKind.PATCH_OF_A_WORD: ("PATCH", "abc"),
         BadKind.DELETE_OF_A_WORD: ("DELETE", "abc"),
+        BadKind.PATCH_OF_MORE: ("PATCH", f"{good}abc"),
         BadKind.PATCH_OF_NO_UTF8: ("PATCH", "%FF"),
     }
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from itertools import pairwise
+from math import inf
 
 from harness.checkers.calls import Call
 from harness.checkers.case import ALLOWANCE_S, Case
@@ -85,10 +86,11 @@ def _left_a_trace(call: Call, traces: Traces) -> Look | None:
 def _deserved(call: Call, own: Sequence[Call], case: Case) -> Look | None:
     """Broken without any other message of this second; a refused one is none.
 
-    Bad input may be counted or not: "the rate limit counts POST /messages".
+    However late the harness was: the other had come before it was answered, and this
+    one came after it was sent. Bad input may be counted or not: "the rate limit counts
+    POST /messages".
     """
-    slack_s = ALLOWANCE_S + case.slack_s(call.invoke.t_s - EVERY_S, call.done_s)
-    since_s = call.invoke.t_s - EVERY_S - slack_s
+    since_s = call.invoke.t_s - EVERY_S - ALLOWANCE_S
     bad = [one for one in case.calls.by_f[F.BAD_INPUT] if _same_call(one, call)]
     near = [
         other
@@ -96,7 +98,7 @@ def _deserved(call: Call, own: Sequence[Call], case: Case) -> Look | None:
         if other is not call
         and (other in bad or not other.failed)
         and other.invoke.t_s <= call.done_s
-        and other.done_s >= since_s
+        and _come_by_s(other) >= since_s
     ]
     if not near:
         sentence = (
@@ -105,6 +107,11 @@ def _deserved(call: Call, own: Sequence[Call], case: Case) -> Look | None:
         )
         return broken(sentence, call.n, call.done_n)
     return HELD if any(other.ok for other in near) else None
+
+
+def _come_by_s(call: Call) -> float:
+    """By when it had come; without an answer it may still be on its way."""
+    return call.done_s if call.status else inf
 
 
 def _same_call(one: Call, other: Call) -> bool:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 from urllib.parse import unquote_to_bytes
 
 from starlette.requests import ClientDisconnect, Request
@@ -143,6 +144,38 @@ def path_not_utf8_crashes(parts: Components) -> Components:
             return await super().update(request)
 
     return replace(parts, shared_calls=Strict)
+
+
+@mutant("what-follows-is-ignored", "write/bad-input")
+def what_follows_is_ignored(parts: Components) -> Components:
+    """Only the first JSON in a body is read."""
+
+    class Lenient(SharedCalls):
+        async def create(self, request: Request) -> ASGIApp:
+            body = await read_body(request, self.max_body_bytes)
+            try:
+                found, _ = json.JSONDecoder().raw_decode(body.decode())
+            except ValueError:
+                draft = validation.parse_draft(body)
+            else:
+                draft = validation.parse_draft(json.dumps(found).encode())
+            return answer((await self.chat.create(draft)).wire(), 201)
+
+    return replace(parts, shared_calls=Lenient)
+
+
+@mutant("id-ends-with-its-digits", "write/bad-input", "naive")
+def id_ends_with_its_digits(parts: Components) -> Components:
+    """What follows the digits of an id in a path is ignored."""
+
+    class Lenient(SharedCalls):
+        async def update(self, request: Request) -> ASGIApp:
+            given = request.path_params["id"]
+            digits = "".join(takewhile(str.isdecimal, given))
+            request.path_params["id"] = digits or given
+            return await super().update(request)
+
+    return replace(parts, shared_calls=Lenient)
 
 
 @mutant("half-a-body-ends-streams", "write/bad-input")

@@ -1,5 +1,6 @@
 """Mutants of write/rate-limit."""
 
+import asyncio
 from dataclasses import replace
 
 from reference_server.components import Components
@@ -8,6 +9,8 @@ from reference_server.core.rate_limit import EVERY_S, RateLimit
 from reference_server.core.validation import Refused
 from reference_server.mutants.registry import mutant
 from reference_server.personal_chat import PersonalChat
+
+SOME_S = 0.15
 
 
 @mutant("no-rate-limit", "write/rate-limit", "log")
@@ -30,6 +33,54 @@ def rate_limit_half_second(parts: Components) -> Components:
             return max(0.0, super().wait_s(uid, arrived_s) - EVERY_S / 2)
 
     return replace(parts, rate_limit=Short)
+
+
+@mutant("rate-limit-short", "write/rate-limit", "private")
+def rate_limit_short(parts: Components) -> Components:
+    """A second message is accepted after three quarters of a second."""
+
+    class Short(RateLimit):
+        def wait_s(self, uid: str, arrived_s: float) -> float:
+            return max(0.0, super().wait_s(uid, arrived_s) - EVERY_S / 4)
+
+    return replace(parts, rate_limit=Short)
+
+
+@mutant("rate-limit-long", "write/rate-limit", "log")
+def rate_limit_long(parts: Components) -> Components:
+    """A second message is accepted only after a second and some."""
+
+    class Long(RateLimit):
+        def wait_s(self, uid: str, arrived_s: float) -> float:
+            return super().wait_s(uid, arrived_s - SOME_S)
+
+    return replace(parts, rate_limit=Long)
+
+
+@mutant("support-starts-a-second", "write/rate-limit", "log")
+def support_starts_a_second(parts: Components) -> Components:
+    """What the support writes counts as the user's."""
+
+    class Counting(PersonalChat):
+        async def operate(self, uid: str, draft: Draft) -> Message:
+            made = await super().operate(uid, draft)
+            self.rate_limit.note(uid, asyncio.get_running_loop().time())
+            return made
+
+    return replace(parts, personal_chat=Counting)
+
+
+@mutant("changes-start-a-second", "write/rate-limit", "private")
+def changes_start_a_second(parts: Components) -> Components:
+    """A changed message counts as a new one."""
+
+    class Counting(PersonalChat):
+        async def update(self, uid: str, message_id: int, text: str) -> Message:
+            made = await super().update(uid, message_id, text)
+            self.rate_limit.note(uid, asyncio.get_running_loop().time())
+            return made
+
+    return replace(parts, personal_chat=Counting)
 
 
 @mutant("rate-limit-counts-refusals", "write/rate-limit", "log")

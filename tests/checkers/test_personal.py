@@ -210,7 +210,9 @@ def test_support_and_other_users_are_not_counted() -> None:
     assert "support side" in caught(it, "write/rate-limit")
 
 
-@pytest.mark.parametrize("before", ["nothing", "refused", "of another", "long ago"])
+@pytest.mark.parametrize(
+    "before", ["nothing", "refused", "of another", "long ago", "late"]
+)
 def test_refused_for_nothing(before: str) -> None:
     it = Personal()
     it.second()
@@ -221,9 +223,11 @@ def test_refused_for_nothing(before: str) -> None:
         it.wait(0.7)
     elif before == "of another":
         it.post(support=False, uid=U2)
-    elif before == "long ago":
+    elif before in ("long ago", "late"):
         it.post(support=False)
         it.wait(1.5)
+        if before == "late":
+            it.lag(0.5)
     refused(it)
     assert "no other of its uid" in caught(it.end(), "write/rate-limit")
 
