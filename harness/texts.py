@@ -7,7 +7,7 @@ TEXTS: dict[TextKind, str] = {
     TextKind.BLANKS: "  blanks before, a tab\t, blanks after  ",
     TextKind.LINE_ENDS: "cr\r alone, crlf\r\n, lf\n\n and an end\n",
     TextKind.MARKUP: "<b>&amp; \"quoted\", 'so' and \\backslash</b>",
-    TextKind.COMPOSED: "e\u0301 decomposed, \u212b of old",
+    TextKind.COMPOSED: "\ufeffe\u0301 decomposed, \u212b of old, no \ufffe, no \uffff",
     TextKind.MARKS: "\x00 none, \u202e to the left, \ufeff a mark, \U0010ffff last",
     TextKind.FRAMES: "data: x\n\nevent: reset\ndata: {}\n\n",
     TextKind.LONG: "long " + "x" * 9_000,

@@ -33,6 +33,8 @@ async def test_nothing_goes_without_a_uid(world: World) -> None:
         ("GET", f"{paths.history}?before={sent.id}", b""),
         ("GET", paths.events, b""),
         ("POST", f"{paths.ping}?id={alice.connection_id}", b""),
+        ("GET", f"{paths.history}?uid={world.uid()}", b""),
+        ("GET", f"{paths.events}?uid={world.uid()}", b""),
         ("POST", paths.messages, b"MESSAGE"),
         ("POST", paths.messages, b"no JSON"),
     ]
@@ -71,6 +73,7 @@ async def test_what_is_of_another_is_as_if_it_were_not(world: World) -> None:
     """Another's message, page, connection and cursor are unknown to whoever asks."""
     alice = await world.client("alice")
     bob = await world.client("bob", uid=OTHER)
+    await world.write_many(2)
     mine = await world.write()
     await world.seen(await world.write(uid=OTHER), bob)
     await world.seen(mine, alice)

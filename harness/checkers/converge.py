@@ -7,6 +7,7 @@ from harness.checkers.calls import Call, Snapshot
 from harness.checkers.case import Case
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short, unclear
 from harness.checkers.snapshot import judged_last
+from harness.checkers.sse import Block
 from harness.core.history import CloseKind, F, Life, View
 from harness.core.profile import WINDOWED
 
@@ -161,6 +162,8 @@ def _hung_up_on(case: Case, view: View) -> bool:
 
 def _moving(case: Case, view: View, final: Call) -> bool:
     """Whether a write may have been committed between the view and the answer."""
+    if _has_all(case, view, final):
+        return False
     asked = view.t_s - 0.5
     return any(
         order.low(asked) < order.high(final.done_s) for order in case.orders.values()
@@ -169,3 +172,31 @@ def _moving(case: Case, view: View, final: Call) -> bool:
         for call in case.calls.writes
         if not call.failed and call.invoke.t_s <= final.done_s
     )
+
+
+def _has_all(case: Case, view: View, final: Call) -> bool:
+    """Whether the client had dispatched every event that there can be by the answer.
+
+    That it came says less: what it shows must tell of the last one.
+    """
+    written = [c for c in case.calls.writes if c.invoke.t_s <= final.done_s]
+    if not all(call.ok or call.failed for call in written):
+        return False
+    for conn in case.by_who.get(view.who, []):
+        order = case.order_of(conn)
+        if not conn.opened.t_s < view.t_s <= conn.end_s or order is None:
+            continue
+        if order.gappy or any(not call.failed for call in order.unplaced):
+            continue
+        seen = [sight for sight in conn.events if sight.t_s <= view.t_s]
+        place = conn.places[len(seen) - 1] if seen else None
+        if place is not None and place + 1 >= order.high(final.done_s):
+            return _shows(view, seen[-1].block)
+    return False
+
+
+def _shows(view: View, last: Block) -> bool:
+    shown = {str(one.id): one.value or {} for one in view.messages}
+    if last.kind == "delete":
+        return last.message_id not in shown
+    return bool(shown.get(last.message_id, {}).get("text") == last.value.get("text"))

@@ -85,7 +85,9 @@ def _leaked(
         if not found and isinstance(payload, dict) and "error" in payload:
             quoting = "\n".join(strings)
             found = next((one for one in sorted(other.texts) if one in quoting), "")
-        if not found and other.uid in text:
+        # Its own name may hold another's: "abc_" holds "abc".
+        rest = text.replace(case.uid, "") if other.uid in case.uid else text
+        if not found and other.uid in rest:
             found = other.uid
         if found:
             sentence = f"{quoted(found)} of uid {other.uid} was given to uid {case.uid}"

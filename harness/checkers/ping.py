@@ -5,6 +5,7 @@ pinged for interval + grace is ended and leaves the channel" (section 3).
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import inf
 
 from harness.checkers.calls import Call
@@ -122,9 +123,29 @@ def pinged_kept(case: Case) -> Iterator[Look]:
     """ "a connection that is pinged in time is never ended for silence"."""
     for pinged in pinged_in(case):
         if pinged.conn.reset is None:
-            look = _kept(case, pinged)
+            look = _disowned(case, pinged) or _kept(case, pinged)
             if look is not None:
                 yield look
+
+
+def _disowned(case: Case, pinged: Pinged) -> Look | None:
+    """A ping in time that met no connection, though the stream went on."""
+    conn = pinged.conn
+    for n, call in enumerate(pinged.pings):
+        if call.status != 404 or call.invoke.uid != conn.opened.uid:
+            continue
+        before = replace(pinged, pings=pinged.pings[:n])
+        in_time = in_time_until(case, before, call.invoke.t_s) >= call.invoke.t_s
+        until_s = call.done_s + UNREGISTER_S
+        until_s += case.slack_s(call.invoke.t_s, until_s)
+        went_on = pinged.since_s < call.invoke.t_s and until_s < conn.end_s
+        if in_time and went_on and case.undisturbed(conn, conn.opened.t_s, until_s):
+            sentence = (
+                f"{conn.named} was open, and its ping at {call.invoke.t_s:.2f} s was "
+                f"answered {call.status}"
+            )
+            return broken(sentence, conn.opened.n, call.n, call.done_n)
+    return None
 
 
 def _kept(case: Case, pinged: Pinged) -> Look | None:

@@ -13,7 +13,7 @@ from reference_server.components import Components
 from reference_server.connections import Connections
 from reference_server.core.event_log import Entry, Kind
 from reference_server.core.message import Message
-from reference_server.core.validation import Refused, parse_draft
+from reference_server.core.validation import Refused, parse_draft, parse_uid
 from reference_server.mutants.registry import mutant
 from reference_server.personal_chat import PersonalCalls, PersonalChat
 from reference_server.personal_store import Later, Page, PersonalStore
@@ -42,6 +42,21 @@ def history_of_everybody(parts: Components) -> Components:
             if before is None:
                 return super().page(uid, before, size)
             return Everybody(self.messages).page(uid, before, size)
+
+    return replace(parts, personal_store=Leaking)
+
+
+@mutant("page-before-anybodys-message", "private/isolation", "private")
+def page_before_anybodys_message(parts: Components) -> Components:
+    """The page before a message is of whoever's message that is."""
+
+    class Leaking(PersonalStore):
+        def page(self, uid: str, before: int | None, size: int) -> Page:
+            columns = self.messages.columns
+            owner = select(columns.uid).where(columns.id == before)
+            with self.messages.database.transaction() as connection:
+                found = connection.execute(owner).scalar_one_or_none()
+            return super().page(found or uid, before, size)
 
     return replace(parts, personal_store=Leaking)
 
@@ -219,6 +234,20 @@ def odd_uids_accepted(parts: Components) -> Components:
                 if not found:
                     raise
                 return found
+
+    return replace(parts, personal_calls=Lenient)
+
+
+@mutant("uid-from-query", "private/uid-required", "log")
+def uid_from_query(parts: Components) -> Components:
+    """Where there is no cookie, a uid in the query will do."""
+
+    class Lenient(PersonalCalls):
+        def uid(self, request: Request) -> str:
+            try:
+                return super().uid(request)
+            except Refused:
+                return parse_uid(f"uid={request.query_params.get('uid', '')}")
 
     return replace(parts, personal_calls=Lenient)
 

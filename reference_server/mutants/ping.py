@@ -8,7 +8,7 @@ from dataclasses import replace
 from reference_server.components import Components
 from reference_server.connections import Connection, Connections
 from reference_server.core.event_log import EventLog
-from reference_server.core.resume import Decision, Fresh
+from reference_server.core.resume import Decision, Fresh, Resume
 from reference_server.mutants.registry import mutant
 from reference_server.stream import EventStream
 from reference_server.streams import Join, Streams
@@ -186,6 +186,28 @@ def fresh_unwatched(parts: Components) -> Components:
             return made
 
     return replace(parts, streams=Lax, connections=Scanning)
+
+
+@mutant("resumed-pings-unknown", "ping/pinged-kept")
+def resumed_pings_unknown(parts: Components) -> Components:
+    """The id that a resumed stream was given is unknown to its pings."""
+
+    class Forgetful(Streams):
+        def open(
+            self,
+            decision: Decision,
+            join: Join,
+            *,
+            log: EventLog | None,
+            owner: str | None = None,
+        ) -> EventStream:
+            made = super().open(decision, join, log=log, owner=owner)
+            if isinstance(decision, Resume):
+                known = self.connections.open
+                known[f"{made.connection.id}?"] = known.pop(made.connection.id)
+            return made
+
+    return replace(parts, streams=Forgetful)
 
 
 @mutant("two-pings-at-once-kill", "ping/pinged-kept", "log")

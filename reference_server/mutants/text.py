@@ -39,6 +39,21 @@ def event_text_stripped(parts: Components) -> Components:
     return replace(parts, frames=Stripping)
 
 
+@mutant("event-text-without-mark", "event/payload", "naive")
+def event_text_without_mark(parts: Components) -> Components:
+    """Events drop a byte order mark before a text; snapshots keep it."""
+
+    class Stripping(Frames):
+        def event(self, cursor: str | None, event: Event) -> bytes:
+            return super().event(cursor, _with_text(event, _without_mark))
+
+    return replace(parts, frames=Stripping)
+
+
+def _without_mark(text: str) -> str:
+    return text.removeprefix("\ufeff")
+
+
 @mutant("event-line-ends-normalised", "event/payload", "private")
 def event_line_ends_normalised(parts: Components) -> Components:
     """Events turn CRLF and a lone CR into LF; snapshots keep them."""
