@@ -53,6 +53,27 @@ def test_view_differs() -> None:
     caught(it, "converge", other)
 
 
+def differing(view: View) -> tuple[Message, ...]:
+    """The same with another first message."""
+    first = msgspec.structs.replace(view.messages[0], value={"text": "another"})
+    return (first, *view.messages[1:])
+
+
+@pytest.mark.parametrize("how", ["all has come", "a write is open", "it is not shown"])
+def test_written_a_moment_before_the_end(how: str) -> None:
+    """What has been dispatched cannot be on its way."""
+    it = story()
+    it.create(lost=how == "a write is open")
+    it.end(settle=False)
+    view = next(r for r in it.records if isinstance(r, View) and r.who == "a")
+    shown = differing(view)[: -1 if how == "it is not shown" else None]
+    edit = change(View, lambda v: v.who == "a", messages=shown)
+    if how == "all has come":
+        assert "message 1 is" in caught(it, "converge", edit)
+    else:
+        assert verdict(it.judged(edit), "converge") is Verdict.UNKNOWN
+
+
 def test_view_of_a_client_whose_fault_was_not_healed() -> None:
     it = story()
     it.fault(FaultKind.STALL, "a")

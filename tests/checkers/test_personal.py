@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.core.history import Answer, F, Message, Ok, Request, View
+from harness.core.history import Answer, F, Message, Ok, Request, View, witness_of
 from harness.core.profile import PERSONAL, Profile
 from tests.checkers.personal import U1, U2, Personal, event
 from tests.checkers.story import (
@@ -146,6 +146,18 @@ def test_another_users_stream_is_no_tab() -> None:
     it.post()
     it.wait(4)
     unseen(it.end(), "private/all-tabs")
+
+
+def test_a_uid_within_a_uid_is_no_leak() -> None:
+    """The connection ids of "u1-salt_" may hold the name of their own user."""
+    for data, leaks in (("u1-salt_-7", False), ("u1-salt", True)):
+        it = Personal()
+        longer = it.begin(witness_of("u3"), uid="u1-salt_")
+        it.frame(longer, f"event: note\ndata: {data}\n\n")
+        it.post(uid="u1-salt_")
+        it.post()
+        it.end()
+        assert any("isolation" in one for one in failed(it.judged())) == leaks
 
 
 # ---- private/uid-required ------------------------------------------------------------

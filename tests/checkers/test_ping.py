@@ -1,8 +1,10 @@
 """ping/*: each planted fault is found, its right neighbour is not blamed."""
 
+import pytest
+
 from harness.core.fault import FaultKind
 from harness.core.history import Answer, CloseKind, F, Invoke, Ok
-from tests.checkers.story import Story, alter, caught, change, spared, unseen
+from tests.checkers.story import Story, alter, caught, change, failed, spared, unseen
 
 
 def story() -> Story:
@@ -143,3 +145,20 @@ def test_ping_of_a_connection_just_closed() -> None:
     it.close(gone)
     it.ping("pinger", gone.ping_id)
     unseen(it.end(), "ping/unknown-refused")
+
+
+@pytest.mark.parametrize("lives_on_s", [2.0, 0.1])
+def test_a_ping_that_meets_no_connection_though_it_is_open(lives_on_s: float) -> None:
+    it = story()
+    a = it.begin("a")
+    it.wait(0.9)
+    error = Answer(status=404, body='{"error": {"code": "x", "message": "y"}}')
+    it.call("a", F.PING, error, failed=True, about=a.ping_id)
+    it.wait(lives_on_s)
+    it.close(a, CloseKind.END)
+    it.begin("a")
+    it.end()
+    if lives_on_s > 1:
+        assert "its ping at" in caught(it, "ping/pinged-kept")
+    else:
+        assert not [one for one in failed(it.judged()) if "pinged-kept" in one]
