@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from harness.checkers.calls import Call, Snapshot
+from harness.checkers.calls import Snapshot, value_of
 from harness.checkers.case import Case
 from harness.checkers.look import HELD, Look, broken, quoted, rule, short, unclear
 from harness.checkers.snapshot import judged_last
@@ -90,7 +90,7 @@ def _agrees(case: Case, view: View, final: Snapshot) -> Iterator[Look]:
     if _still_faulty(case, view) or _hung_up_on(case, view):
         return
     sentence = f"at the end {view.who} {_difference(mine, theirs)}"
-    if _moving(case, view, final.call):
+    if _moving(case, view, final):
         yield unclear(f"{sentence}, with a write in flight", view.n, final.call.n)
     elif case.slack_s(view.t_s - case.settle_s, view.t_s) >= case.settle_s:
         yield unclear(sentence, view.n, final.call.n)
@@ -160,9 +160,10 @@ def _hung_up_on(case: Case, view: View) -> bool:
     )
 
 
-def _moving(case: Case, view: View, final: Call) -> bool:
+def _moving(case: Case, view: View, snapshot: Snapshot) -> bool:
     """Whether a write may have been committed between the view and the answer."""
-    if _has_all(case, view, final):
+    final = snapshot.call
+    if _has_all(case, view, snapshot):
         return False
     asked = view.t_s - 0.5
     return any(
@@ -174,12 +175,13 @@ def _moving(case: Case, view: View, final: Call) -> bool:
     )
 
 
-def _has_all(case: Case, view: View, final: Call) -> bool:
-    """Whether the client had dispatched every event that there can be by the answer.
+def _has_all(case: Case, view: View, final: Snapshot) -> bool:
+    """Whether client and snapshot both tell of every event that there can be by then.
 
-    That it came says less: what it shows must tell of the last one.
+    That it came says less: what they show must tell of the last one.
     """
-    written = [c for c in case.calls.writes if c.invoke.t_s <= final.done_s]
+    by_s = final.call.done_s
+    written = [c for c in case.calls.writes if c.invoke.t_s <= by_s]
     if not all(call.ok or call.failed for call in written):
         return False
     for conn in case.by_who.get(view.who, []):
@@ -190,13 +192,17 @@ def _has_all(case: Case, view: View, final: Call) -> bool:
             continue
         seen = [sight for sight in conn.events if sight.t_s <= view.t_s]
         place = conn.places[len(seen) - 1] if seen else None
-        if place is not None and place + 1 >= order.high(final.done_s):
-            return _shows(view, seen[-1].block)
+        if place is not None and place + 1 >= order.high(by_s):
+            last = seen[-1].block
+            mine = [{"id": one.id, "value": one.value} for one in view.messages]
+            return _tells(mine, last) and _tells(final.messages, last)
     return False
 
 
-def _shows(view: View, last: Block) -> bool:
-    shown = {str(one.id): one.value or {} for one in view.messages}
+def _tells(messages: list[Any], last: Block) -> bool:
+    """Whether what is shown is of a time after this event."""
+    known = [one for one in messages if isinstance(one, dict) and "id" in one]
+    shown = {str(one["id"]): value_of(one) for one in known}
     if last.kind == "delete":
         return last.message_id not in shown
     return bool(shown.get(last.message_id, {}).get("text") == last.value.get("text"))
