@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -192,6 +193,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     running = session.config.stash.get(session_key, None)
     if running is not None:
         running.close()
+    gc.freeze()  # or a process would look through all that it holds before it ends
 
 
 def _session(config: pytest.Config) -> Session:
@@ -201,6 +203,7 @@ def _session(config: pytest.Config) -> Session:
         if hasattr(config, "workerinput"):
             # xdist tells a worker only after its case.
             end_with_parent()
+        gc.freeze()  # what is imported and collected stays
         try:
             config.stash[session_key] = Session(options.settings_of(config))
         except HarnessError as error:

@@ -1,9 +1,10 @@
 """TCP ports on this machine: free ones, leased so that no two cases share one."""
 
+import os
 import random
 import socket
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,14 @@ between our choosing it and the server's binding it."""
 ATTEMPTS = 200
 BIRTH_S = 2.0
 LEASES = "unbroken-ports"
+
+LISTS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+"""What Linux tells of connections; not there elsewhere."""
+
+LISTENING = b"0A"
+
+PART = 1_024
+"""Bytes read at once; to fill larger parts the kernel looks through connections."""
 
 
 class Lease:
@@ -91,17 +100,37 @@ def foreign_listener(port: int, *, child: int, since: float) -> str:
 
 
 def listens(port: int, *, child: int) -> bool:
-    """Whether our `child` listens there.
-
-    IPv6 is asked only then: each answer is the kernel's list of all connections.
-    """
-    with suppress(psutil.Error):  # it may have died of the taken port already
-        process = psutil.Process(child)
-        return any(
-            _listens(process.net_connections(kind=kind), port)
-            for kind in ("tcp4", "tcp6")
-        )
+    """Whether our `child` listens there."""
+    with suppress(psutil.Error, OSError):  # it may have died of the taken port already
+        if not LISTS[0].exists():
+            connections = psutil.Process(child).net_connections(kind="tcp")
+            return bool(_listens(connections, port))
+        held = set(_held(child))
+        return any(one in held for table in LISTS for one in _listeners(table, port))
     return False
+
+
+def _held(child: int) -> Iterator[str]:
+    """What its descriptors stand for; some may be closed meanwhile."""
+    for descriptor in Path(f"/proc/{child}/fd").iterdir():
+        with suppress(OSError):
+            yield os.readlink(descriptor)
+
+
+def _listeners(table: Path, port: int) -> Iterator[str]:
+    """The sockets that listen there, as Linux names open ones.
+
+    Those that listen come first; psutil reads on, through every connection of the last
+    minute.
+    """
+    with table.open("rb", buffering=PART) as rows:
+        next(rows)
+        for row in rows:
+            _, local, _, state, *_, inode = row.split()[:10]
+            if state != LISTENING:
+                break
+            if int(local.rpartition(b":")[2], 16) == port:
+                yield f"socket:[{inode.decode()}]"
 
 
 def _listens(connections: Iterable[Any], port: int) -> list[int | None]:

@@ -101,6 +101,7 @@ class ToxiproxyServer:
 
     async def stop(self) -> None:
         """Kill the process: it keeps nothing that a graceful end would save."""
+        self._api.close()
         await end_group(self._popen, grace_s=0)
 
     def _describe(self) -> str:

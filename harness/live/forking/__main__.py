@@ -61,10 +61,11 @@ def imported(modules: tuple[str, ...]) -> str:
             return f"{module}: {type(error).__name__}: {error}"
     if threading.active_count() > 1:
         return f"{', '.join(modules)}: a thread runs already, which no fork would have"
+    libraries = places()
     own = [
         name
         for name, one in list(sys.modules.items())
-        if name not in before and not is_library(one)
+        if name not in before and not is_library(one, libraries)
     ]
     if own:
         return (
@@ -74,14 +75,20 @@ def imported(modules: tuple[str, ...]) -> str:
     return ""
 
 
-def is_library(module: ModuleType) -> bool:
+def places() -> tuple[str, ...]:
+    """Where Python's modules and installed ones are, each with a slash at its end."""
+    paths = sysconfig.get_paths()
+    found = [paths[name] for name in PATHS]
+    found += [*site.getsitepackages(), site.getusersitepackages()]
+    return tuple(os.path.join(place, "") for place in found)
+
+
+def is_library(module: ModuleType, libraries: tuple[str, ...]) -> bool:
     """Whether it is Python's or installed."""
     file = getattr(module, "__file__", None)
     if file is None or module is sys.modules["__main__"]:  # built in, or this one
         return True
-    places = [sysconfig.get_path(name) for name in PATHS]
-    places += [*site.getsitepackages(), site.getusersitepackages()]
-    return any(file.startswith(os.path.join(place, "")) for place in places)
+    return bool(file.startswith(libraries))
 
 
 def say(channel: socket.socket, **fields: object) -> None:
