@@ -108,6 +108,7 @@ async def test_bandwidth(world: World) -> None:
         await world.seen(await world.write("long " * 400), alice)
 
 
+@pytest.mark.waits(4)
 @judges(*DELIVERY, "event/payload")
 async def test_slices_of_one_to_seven_bytes(world: World) -> None:
     """Frames arrive a few bytes at a time, cut inside lines and characters."""
@@ -118,6 +119,7 @@ async def test_slices_of_one_to_seven_bytes(world: World) -> None:
             await world.seen(await world.write(), alice)
 
 
+@pytest.mark.waits(5)
 @judges(*DELIVERY, "event/no-phantom")
 async def test_lost_acknowledgement(world: World) -> None:
     """The write is carried out, its answer is lost: one event, for everybody."""

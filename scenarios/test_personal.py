@@ -3,6 +3,7 @@
 import asyncio
 
 import msgspec
+import pytest
 
 from harness.core.fault import cut
 from harness.world import World
@@ -149,6 +150,7 @@ async def test_every_tab_of_a_user(world: World) -> None:
     await world.seen(await world.write(), *tabs)
 
 
+@pytest.mark.waits(6)
 @judges("write/rate-limit", "event/no-phantom", "converge")
 async def test_posts_of_one_user_at_once(world: World) -> None:
     """Of many posts in one second one is taken; other users and support go on.

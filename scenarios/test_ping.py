@@ -13,6 +13,7 @@ LEFT_S = 2.5
 """By then a server has surely noticed that a tab is gone."""
 
 
+@pytest.mark.waits(4)
 @judges("ping/silent-dropped", "ping/unknown-refused", profiles=ALL)
 async def test_silent_connection_is_dropped(world: World) -> None:
     """Who never pings is hung up on in time, and is gone from the channel."""

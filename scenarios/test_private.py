@@ -28,6 +28,7 @@ def swept_s(world: World) -> float:
     return kept_s(world) + sweep_ms / 1_000 + MARGIN_S
 
 
+@pytest.mark.waits(4)
 @judges("resume/within-log", "resume/no-needless-reset", "private/prune")
 async def test_kept_as_long_as_declared(world: World) -> None:
     """Just before the retention is over everything is still there."""

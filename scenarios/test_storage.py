@@ -84,6 +84,7 @@ async def test_back_while_the_database_is_away(world: World) -> None:
     await world.seen(await world.insist(), alice, bob)
 
 
+@pytest.mark.waits(4)
 @judges("resume/within-log", "event/no-loss", "converge", profiles=LOG)
 async def test_back_before_the_database_is(world: World) -> None:
     """Who asks for what only the database knows may be sent away, and loses nothing."""

@@ -1,5 +1,7 @@
 """What every stream owes its client from the first byte on."""
 
+import pytest
+
 from harness.arm import How
 from harness.client.client import Start
 from harness.texts import TEXTS
@@ -17,6 +19,7 @@ async def test_first_frame_and_headers(world: World) -> None:
     await world.live(alice)
 
 
+@pytest.mark.waits(4)
 @judges("stream/keepalive", "event/has-id", profiles=ALL)
 async def test_idle_stream_is_kept_alive(world: World) -> None:
     """Nobody writes, yet bytes come at least every keep-alive interval."""
@@ -36,6 +39,7 @@ async def test_write_the_moment_after_the_ping_frame(world: World) -> None:
         await world.seen(await world.write(), client)
 
 
+@pytest.mark.waits(5)
 @judges(
     "event/order",
     "event/has-id",

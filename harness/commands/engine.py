@@ -142,7 +142,7 @@ def engine(
         *("-p", "no:terminal", "-p", "no:cacheprovider"),
         # It collects garbage five times over when a worker has nothing left to do.
         *("-p", "no:unraisableexception"),
-        "--assert=plain",  # scenarios assert nothing, and every worker would rewrite them
+        "--assert=plain",  # or every worker rewrites scenarios, which assert nothing
         *workers,
         *selection,
         *arguments,

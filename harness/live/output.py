@@ -6,7 +6,7 @@ from pathlib import Path
 LIMIT_BYTES = 4 << 20
 KEEP_BYTES = 64 << 10
 TAIL_LINES = 12
-LOOK_S = 0.02
+LOOK_S = 0.05
 """How often the size is looked at: a loud target writes megabytes in that time."""
 
 

@@ -27,7 +27,10 @@ from harness.live.resources import usage_of as usage_of_group
 from harness.live.sockets import accepts
 
 POLL_S = 0.01
-"""How often readiness and the process are looked at; neither has an event."""
+"""How often readiness is looked at, and a freeze; neither has an event."""
+
+WATCH_S = 0.025
+"""How often the process is looked at, all case long."""
 
 FREEZE_S = 5.0
 """How long SIGSTOP may take; longer means that the target is not there any more."""
@@ -240,7 +243,7 @@ class LiveServer:
     async def _watch(self) -> None:
         """Notice a death that nobody ordered."""
         while self.up:
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(WATCH_S)
 
     def _record_death(self) -> None:
         if self._living and self._popen is not None:
