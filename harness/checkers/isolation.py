@@ -60,6 +60,9 @@ def isolation(channels: Sequence[Case]) -> Iterator[Look]:
             yield HELD
         for call in case.calls.all.values():
             yield from _trespassed(call, mine, others)
+    for f in ABOUT_MESSAGES:
+        refused = [one for case in channels for one in _refused(case, f)]
+        yield from _told_apart(refused, belongings)
 
 
 def _given(case: Case) -> Iterator[tuple[str, Any, int]]:
@@ -147,3 +150,34 @@ def _trespassed(
         f"and was answered {call.status}"
     )
     yield broken(sentence, call.n, call.done_n)
+
+
+def _refused(case: Case, f: F) -> list[Call]:
+    """Changes of messages whose ids look alike, all refused as unknown."""
+    calls = case.calls.by_f[f]
+    return [one for one in calls if one.status == 404 and one.invoke.about.isdecimal()]
+
+
+def _told_apart(
+    refused: Sequence[Call], belongings: Sequence[Belongings]
+) -> Iterator[Look]:
+    """Another's message and one that never was are refused with the same code."""
+    owned = {(one.uid, about) for one in belongings for about in one.messages}
+    owners = {about: uid for uid, about in owned}
+    unknown = {_code(one) for one in refused if one.invoke.about not in owners}
+    for call in refused if unknown else ():
+        uid, about = call.invoke.uid, call.invoke.about
+        foreign = about in owners and (uid, about) not in owned
+        if foreign and _code(call) not in unknown:
+            sentence = (
+                f"uid {uid} is told {quoted(_code(call))} of {quoted(about)} of uid "
+                f"{owners[about]}, and {quoted(min(unknown))} of what never was"
+            )
+            yield broken(sentence, call.n, call.done_n)
+
+
+def _code(call: Call) -> str:
+    """The error's code; "" without one."""
+    body = read_json(call.answer.body) if call.answer else NOT_JSON
+    error = body.get("error") if isinstance(body, dict) else None
+    return str(error.get("code", "")) if isinstance(error, dict) else ""

@@ -153,6 +153,16 @@ def foreign_forbidden(parts: Components) -> Components:
     return replace(parts, personal_chat=_telling(told))
 
 
+@mutant("foreign-code", "private/isolation", "private")
+def foreign_code(parts: Components) -> Components:
+    """The 404 of another uid's message has a code of its own: so there is one."""
+
+    def told(_: Message) -> Refused:
+        return Refused(404, "not_yours", "no message has such an id")
+
+    return replace(parts, personal_chat=_telling(told))
+
+
 @mutant("error-quotes-foreign", "private/isolation", "private")
 def error_quotes_foreign(parts: Components) -> Components:
     """The 404 of another uid's message quotes its text."""

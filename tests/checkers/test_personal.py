@@ -118,6 +118,22 @@ def test_what_is_of_another_is_unknown(f: F, about: str, status: int) -> None:
     assert f"uid {U2} asked to {f} {about!r} of uid {U1}" in said
 
 
+@pytest.mark.parametrize("f", [F.UPDATE, F.DELETE])
+def test_what_is_of_another_is_refused_as_what_never_was(f: F) -> None:
+    def refused(codes: dict[str, str]) -> Personal:
+        it = two_users()
+        for about, code in codes.items():
+            body = json.dumps({"error": {"code": code, "message": f"no {about}"}})
+            it.asked(f, about, 404, uid=U2, body=body)
+        return it.end()
+
+    told = {"1": "not_yours", "2": "gone", "999": "unknown", "none": "malformed"}
+    said = caught(refused(told), "private/isolation")
+    assert f"is told 'not_yours' of '1' of uid {U1}, and 'unknown' of what" in said
+    for alike in (told | {"1": "unknown"}, {"1": "not_yours", "none": "malformed"}):
+        spared(refused(alike), "private/isolation")
+
+
 def test_one_user_alone_says_nothing_about_others() -> None:
     it = Personal()
     it.post()
