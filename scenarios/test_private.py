@@ -13,7 +13,7 @@ from scenarios.requirements import PRIVATE, judges
 
 pytestmark = pytest.mark.waits(8)  # they wait for sweeps
 
-MARGIN_S = 0.3
+MARGIN_S = 0.5
 """Waits end so long past a limit, and begin so long before one."""
 
 

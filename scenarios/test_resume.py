@@ -64,14 +64,15 @@ async def test_exactly_the_log_missed(world: World) -> None:
 @judges("resume/replay-live-join", "event/no-loss", "event/no-duplicate")
 async def test_write_storm_while_a_replay_runs(world: World) -> None:
     """Replay and live events join without a gap and without a repeat."""
-    alice = await world.client("alice")
-    await world.seen(await world.write(), alice)
+    tabs = [await world.client(name) for name in ("alice", "bob", "carol", "dave")]
+    await world.seen(await world.write(), *tabs)
     for _ in range(3):
-        async with world.away(alice):
-            await world.write_many(missable(world, 8, beside=5))
-        async with world.writing(40, writers=1, every_s=0.015):
-            await world.live(alice)
-        await world.seen(await world.write(), alice)
+        async with world.writing(50, every_s=0.01):
+            for tab in tabs:
+                async with world.asleep(tab):
+                    await world.passes(0.03)
+                await world.live(tab)
+        await world.seen(await world.write(), *tabs)
 
 
 @judges("event/logged-before-sent", "event/no-loss", "resume/no-needless-reset")

@@ -19,7 +19,7 @@ from reference_server.profiles.log import Log, Replay, place_of
 from reference_server.stream import Opening
 
 COMMIT_DELAY_S = 0.3
-JOIN_DELAY_S = 0.05
+JOIN_DELAY_S = 0.003
 LATE_S = 0.1
 SHORT_PAGE = 7
 TRUNCATED = 10
@@ -88,7 +88,7 @@ def log_own_message_at_head(parts: Components) -> Components:
 
 @mutant("log-joins-late", "resume/replay-live-join", "log")
 def log_joins_late(parts: Components) -> Components:
-    """The connection joins the channel 50 ms after the database was read; what is
+    """The connection joins the channel 3 ms after the database was read; what is
     committed in between is lost to it."""
 
     class Late(Log):
@@ -108,7 +108,7 @@ def log_joins_late(parts: Components) -> Components:
 
 @mutant("log-join-repeats", "resume/replay-live-join", "log")
 def log_join_repeats(parts: Components) -> Components:
-    """A message committed between the joining and the reading, 50 ms later, comes
+    """A message committed between the joining and the reading, 3 ms later, comes
     twice."""
 
     class Forgetful(Connection):
