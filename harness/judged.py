@@ -28,7 +28,7 @@ LOGS = "logs"
 LOCK = ".turn"
 
 TRIES, LATE_S = 3, 0.25
-"""How often a case is run that proves nothing while the harness's loop is so late."""
+"""How often a case is run that proves nothing while the harness is so late in all."""
 
 CAUGHT = "caught"
 """Holds an empty file for each mutant that was caught, for all workers to see."""
@@ -169,14 +169,14 @@ def _file_name(name: str) -> str:
 
 
 def late_s(history: History) -> float:
-    """By how many seconds the harness was late at worst, in a case that it brought to
-    its end; one that it broke off, or down in, tells nothing by that.
+    """By how many seconds the harness was late in all, as the oracle doubts its times,
+    in a case that it brought to its end; one that it broke off, or down in, tells
+    nothing by that.
     """
     end = history.records[-1] if history.records else None
     if not (isinstance(end, End) and end.complete):
         return 0.0
-    lags = (one.lag_s for one in history.records if isinstance(one, Lag))
-    return max(lags, default=0.0)
+    return sum(one.lag_s for one in history.records if isinstance(one, Lag))
 
 
 def failed_of(result: CaseResult) -> list[str]:
