@@ -122,6 +122,25 @@ async def test_pruned_beside_a_younger_record(world: World) -> None:
     await world.seen(await world.write(), alice)
 
 
+@judges("private/prune", "reset/evicted", "reset/once")
+async def test_pruned_with_no_tab_open(world: World) -> None:
+    """Five users close all their tabs: one sweep takes what is old of every one."""
+    users = [f"user-{number}" for number in range(1, 6)]
+    tabs = [await world.client(user, uid=user) for user in users]
+    for user, tab in zip(users, tabs, strict=True):
+        await world.seen(await world.write(uid=user), tab)
+    async with world.asleep(*tabs):
+        for user in users:
+            last = await world.write(uid=user)
+            await world.seen(last, world.witness_of(user))
+        async with world.asleep(*map(world.witness_of, users)):
+            await world.outlasts(swept_s(world), since=last)
+    await world.live(*tabs, *map(world.witness_of, users))
+    for user, tab in zip(users, tabs, strict=True):
+        await world.seen(await world.write(uid=user), tab)
+        await world.seen(await world.write(uid=user), tab)
+
+
 @judges("reset/record-recreated", "private/prune", "reset/before-any-event")
 async def test_record_made_anew_with_the_same_numbers(world: World) -> None:
     """Pruned away and made anew, it counts as far as the old cursor: still a reset."""

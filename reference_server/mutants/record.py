@@ -18,6 +18,7 @@ from reference_server.profiles.private import Private
 from reference_server.stream import EventStream
 
 CURSOR_DELAY_S = 0.05
+MOST_EVENTS = 100
 
 
 @mutant("record-at-stream", "private/record-at-first-event", "private")
@@ -53,6 +54,52 @@ def never_pruned(parts: Components) -> Components:
 def pruned_late(parts: Components) -> Components:
     """Events stay for three times the retention."""
     return _sweeping(parts, lambda it, before: before - 2 * it.settings.retention_ms)
+
+
+@mutant("pruned-one-a-sweep", "private/prune", "private")
+def pruned_one_a_sweep(parts: Components) -> Components:
+    """A sweep takes old events of one record only, the next those of another."""
+
+    class Thrifty(Private):
+        def sweep(self, before_ms: int) -> None:
+            for uid, record in list(self.records.items()):
+                if record.times_ms[0] < before_ms:
+                    record.prune(before_ms)
+                    if record.is_empty:
+                        del self.records[uid]
+                    return
+
+    return replace(parts, private=Thrifty)
+
+
+@mutant("pruned-while-open", "private/prune", "private")
+def pruned_while_open(parts: Components) -> Components:
+    """Only records of users with an open stream are swept."""
+
+    class Thrifty(Private):
+        def sweep(self, before_ms: int) -> None:
+            everybody = self.records
+            self.records = {uid: everybody.pop(uid) for uid in self._present()}
+            super().sweep(before_ms)
+            self.records |= everybody
+
+        def _present(self) -> list[str]:
+            return [uid for uid in self.records if self.channels.by_uid.get(uid)]
+
+    return replace(parts, private=Thrifty)
+
+
+@mutant("record-of-a-hundred", "resume/no-needless-reset", "private")
+def record_of_a_hundred(parts: Components) -> Components:
+    """A record holds a hundred events at most, however young they are."""
+
+    class Short(Record):
+        def append(self, event: Event, at_ms: int) -> Entry:
+            if len(self.times_ms) >= MOST_EVENTS:
+                self.prune(self.times_ms[0] + 1)
+            return super().append(event, at_ms)
+
+    return replace(parts, record=Short)
 
 
 @mutant("pruned-early", "resume/no-needless-reset", "private")
