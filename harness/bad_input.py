@@ -181,6 +181,7 @@ def _ids(good: str) -> dict[BadKind, tuple[str, str]]:
         BadKind.DELETE_OF_A_WORD: ("DELETE", "abc"),
         BadKind.PATCH_OF_MORE: ("PATCH", f"{good}abc"),
         BadKind.PATCH_OF_NO_UTF8: ("PATCH", "%FF"),
+        BadKind.PATCH_OF_A_HUGE_NUMBER: ("PATCH", "9" * 40),
     }
 
 

@@ -129,6 +129,7 @@ class BadKind(StrEnum):
     DELETE_OF_A_WORD = "delete-of-a-word"
     PATCH_OF_MORE = "patch-of-an-id-and-more"
     PATCH_OF_NO_UTF8 = "patch-of-no-utf8"
+    PATCH_OF_A_HUGE_NUMBER = "patch-of-a-huge-number"
     BAD_PAGE = "bad-page"
     NO_PAGE = "no-page"
     EMPTY_PAGE = "empty-page"

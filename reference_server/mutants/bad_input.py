@@ -16,6 +16,7 @@ from reference_server.core.message import Draft
 from reference_server.mutants.registry import mutant
 from reference_server.personal_chat import PersonalCalls
 from reference_server.profiles.broadcast import BroadcastApi
+from reference_server.profiles.private import PrivateApi
 from reference_server.shared_chat import SharedCalls
 from reference_server.web import answer, message_id, read_body
 
@@ -144,6 +145,23 @@ def path_not_utf8_crashes(parts: Components) -> Components:
             return await super().update(request)
 
     return replace(parts, shared_calls=Strict)
+
+
+@mutant("huge-id-crashes", "write/bad-input", "private")
+def huge_id_crashes(parts: Components) -> Components:
+    """PATCH of a number that is too large for the database is a 500."""
+
+    class Careless(PrivateApi):
+        async def update(self, request: Request) -> ASGIApp:
+            uid, digits = self.personal.uid(request), request.path_params["id"]
+            text = validation.parse_patch(
+                await read_body(request, self.personal.max_body_bytes)
+            )
+            row = int(digits) if digits.isdecimal() else message_id(request)
+            message = await self.service.chat.update(uid, row, text)
+            return answer(message.wire())
+
+    return replace(parts, private_api=Careless)
 
 
 @mutant("what-follows-is-ignored", "write/bad-input")
