@@ -11,7 +11,7 @@ EARLY = 0.75
 
 
 def deal(cases: Sequence[T], workers: int, waits_s: Callable[[T], float]) -> list[T]:
-    """Slow cases early and spread, for workers who are given equal stretches.
+    """Slow cases spread, and none at the end, for workers given equal stretches.
 
     Begun last, one keeps its worker busy when the others have nothing left to do;
     begun all at once, nobody works while they wait. `waits_s` tells how long a case

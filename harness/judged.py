@@ -83,6 +83,7 @@ class Session:
             result.outcome is Outcome.COULD_NOT_RUN
             and late_s >= LATE_S
             and tries < TRIES
+            and not failed_of(result)
         ):
             tries += 1
             result, late_s = self._run_and_judge(asked)
@@ -169,9 +170,8 @@ def _file_name(name: str) -> str:
 
 
 def late_s(history: History) -> float:
-    """By how many seconds the harness was late in all, as the oracle doubts its times,
-    in a case that it brought to its end; one that it broke off, or down in, tells
-    nothing by that.
+    """By how many seconds the harness was late in all, in a case that it brought to its
+    end; one that it broke off, or down in, tells nothing by that.
     """
     end = history.records[-1] if history.records else None
     if not (isinstance(end, End) and end.complete):

@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "waits(seconds): about so long; begun early where cases run at once",
+        "waits(seconds): about so long; begun apart where cases run at once",
     )
     config.addinivalue_line(
         "markers", "limits(**limits): what the target is started with, if it takes it"
@@ -193,7 +193,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     running = session.config.stash.get(session_key, None)
     if running is not None:
         running.close()
-    gc.freeze()  # or a process would look through all that it holds before it ends
+        gc.freeze()  # or all that is held would be looked through before the end
 
 
 def _session(config: pytest.Config) -> Session:

@@ -6,6 +6,7 @@ import pytest
 
 from harness.arm import How
 from harness.client.client import Start
+from harness.core.errors import NotApplicable
 from harness.world import World
 from scenarios.cursors import bad_cursors
 from scenarios.requirements import LOG, PERSONAL, judges
@@ -63,6 +64,8 @@ async def test_a_cursor_says_what_it_likes(world: World) -> None:
 )
 async def test_more_missed_than_a_page_holds(world: World) -> None:
     """However far behind: every message, not only the last two hundred."""
+    if 0 < world.limits.retention_ms < 20_000:
+        raise NotApplicable("events are pruned before so many of them are written")
     alice = await world.client("alice")
     await world.seen(await world.write(), alice)
     async with world.away(alice), world.writing(210, writers=4):

@@ -37,6 +37,9 @@ class Belongings:
         for call in [*case.calls.by_f[F.INIT], *case.calls.by_f[F.HISTORY]]:
             for message in page_of(call) or ():
                 mine._learn(message)
+        for conn in case.conns:  # an answer may be lost, and its event not
+            own = [one for one in conn.events if case.write_of(one, conn) is not None]
+            mine.messages |= {one.block.message_id for one in own}
         mine.connections = {conn.connection_id for conn in case.conns} - {""}
         return mine
 
@@ -60,9 +63,9 @@ def isolation(channels: Sequence[Case]) -> Iterator[Look]:
             yield HELD
         for call in case.calls.all.values():
             yield from _trespassed(call, mine, others)
-    for f in ABOUT_MESSAGES:
-        refused = [one for case in channels for one in _refused(case, f)]
-        yield from _told_apart(refused, belongings)
+    for case in channels:
+        for f in ABOUT_MESSAGES:
+            yield from _told_apart(case, f, belongings)
 
 
 def _given(case: Case) -> Iterator[tuple[str, Any, int]]:
@@ -152,28 +155,34 @@ def _trespassed(
     yield broken(sentence, call.n, call.done_n)
 
 
-def _refused(case: Case, f: F) -> list[Call]:
-    """Changes of messages whose ids look alike, all refused as unknown."""
+def _told_apart(case: Case, f: F, belongings: Sequence[Belongings]) -> Iterator[Look]:
+    """Another's message and one that never was are refused with the same code.
+
+    By the state that the asker's chat is in then, which no write changes in between.
+    """
     calls = case.calls.by_f[f]
-    return [one for one in calls if one.status == 404 and one.invoke.about.isdecimal()]
-
-
-def _told_apart(
-    refused: Sequence[Call], belongings: Sequence[Belongings]
-) -> Iterator[Look]:
-    """Another's message and one that never was are refused with the same code."""
-    owned = {(one.uid, about) for one in belongings for about in one.messages}
-    owners = {about: uid for uid, about in owned}
-    unknown = {_code(one) for one in refused if one.invoke.about not in owners}
-    for call in refused if unknown else ():
-        uid, about = call.invoke.uid, call.invoke.about
-        foreign = about in owners and (uid, about) not in owned
-        if foreign and _code(call) not in unknown:
+    alike = [one for one in calls if one.status == 404 and one.invoke.about.isdecimal()]
+    mine = next(one for one in belongings if one.uid == case.uid).messages
+    owners = {about: one.uid for one in belongings for about in one.messages - mine}
+    unknown = [one for one in alike if one.invoke.about not in {*owners, *mine}]
+    for call in (one for one in alike if one.invoke.about in owners):
+        about = call.invoke.about
+        codes = {_code(one) for one in unknown if _nothing_between(case, call, one)}
+        if codes and _code(call) not in codes:
             sentence = (
-                f"uid {uid} is told {quoted(_code(call))} of {quoted(about)} of uid "
-                f"{owners[about]}, and {quoted(min(unknown))} of what never was"
+                f"uid {case.uid} is told {quoted(_code(call))} of {quoted(about)} of "
+                f"uid {owners[about]}, and {quoted(min(codes))} of what never was"
             )
             yield broken(sentence, call.n, call.done_n)
+
+
+def _nothing_between(case: Case, one: Call, other: Call) -> bool:
+    """Whether no write of this chat may have been carried out from one to the other."""
+    first, last = min(one.n, other.n), max(one.done_n or 0, other.done_n or 0)
+    return all(
+        write.failed or write.n > last or (write.done_n or last) < first
+        for write in case.calls.writes
+    )
 
 
 def _code(call: Call) -> str:

@@ -23,7 +23,7 @@ ATTEMPTS = 200
 BIRTH_S = 2.0
 LEASES = "unbroken-ports"
 
-LISTS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+LIST = Path("/proc/net/tcp")
 """What Linux tells of connections; not there elsewhere."""
 
 LISTENING = b"0A"
@@ -102,29 +102,32 @@ def foreign_listener(port: int, *, child: int, since: float) -> str:
 def listens(port: int, *, child: int) -> bool:
     """Whether our `child` listens there."""
     with suppress(psutil.Error, OSError):  # it may have died of the taken port already
-        if not LISTS[0].exists():
-            connections = psutil.Process(child).net_connections(kind="tcp")
-            return bool(_listens(connections, port))
         held = set(_held(child))
-        return any(one in held for table in LISTS for one in _listeners(table, port))
+        if any(one in held for one in _listeners(port)):
+            return True
+        connections = psutil.Process(child).net_connections(kind="tcp")
+        return bool(_listens(connections, port))
     return False
 
 
 def _held(child: int) -> Iterator[str]:
     """What its descriptors stand for; some may be closed meanwhile."""
-    for descriptor in Path(f"/proc/{child}/fd").iterdir():
-        with suppress(OSError):
-            yield os.readlink(descriptor)
+    with suppress(OSError):
+        for descriptor in Path(f"/proc/{child}/fd").iterdir():
+            with suppress(OSError):
+                yield os.readlink(descriptor)
 
 
-def _listeners(table: Path, port: int) -> Iterator[str]:
-    """The sockets that listen there, as Linux names open ones.
+def _listeners(port: int) -> Iterator[str]:
+    """The sockets that listen there, as Linux names open ones; elsewhere none.
 
     Those that listen come first; psutil reads on, through every connection of the last
     minute.
     """
-    with table.open("rb", buffering=PART) as rows:
-        next(rows)
+    if not LIST.exists():
+        return
+    with LIST.open("rb", buffering=PART) as rows:
+        next(rows, None)
         for row in rows:
             _, local, _, state, *_, inode = row.split()[:10]
             if state != LISTENING:

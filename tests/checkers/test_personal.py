@@ -118,20 +118,54 @@ def test_what_is_of_another_is_unknown(f: F, about: str, status: int) -> None:
     assert f"uid {U2} asked to {f} {about!r} of uid {U1}" in said
 
 
+def refuse(it: Personal, f: F, codes: dict[str, str], uid: str = U2) -> None:
+    for about, code in codes.items():
+        body = json.dumps({"error": {"code": code, "message": f"no {about}"}})
+        it.asked(f, about, 404, uid=uid, body=body)
+
+
 @pytest.mark.parametrize("f", [F.UPDATE, F.DELETE])
 def test_what_is_of_another_is_refused_as_what_never_was(f: F) -> None:
     def refused(codes: dict[str, str]) -> Personal:
         it = two_users()
-        for about, code in codes.items():
-            body = json.dumps({"error": {"code": code, "message": f"no {about}"}})
-            it.asked(f, about, 404, uid=U2, body=body)
+        refuse(it, f, codes)
         return it.end()
 
     told = {"1": "not_yours", "2": "gone", "999": "unknown", "none": "malformed"}
     said = caught(refused(told), "private/isolation")
-    assert f"is told 'not_yours' of '1' of uid {U1}, and 'unknown' of what" in said
+    assert f"uid {U2} is told 'not_yours' of '1' of uid {U1}, and 'unknown' of" in said
     for alike in (told | {"1": "unknown"}, {"1": "not_yours", "none": "malformed"}):
         spared(refused(alike), "private/isolation")
+
+
+def test_a_message_is_its_users_also_where_the_answer_was_lost() -> None:
+    it = two_users()
+    lost = it.post()
+    it.remove(lost)
+    refuse(it, F.DELETE, {"999": "unknown", str(lost): "gone"})
+    it.end()
+
+    def unanswered(records: list[Any]) -> list[Any]:
+        (told,) = [
+            r
+            for r in records
+            if getattr(r, "answer", None)
+            and r.answer.status == 201
+            and f'"id": {lost},' in r.answer.body
+        ]
+        return [r for r in records if r is not told]
+
+    said = caught(it, "private/isolation", unanswered)
+    assert f"told 'gone' of '{lost}' of uid {U1}, and 'unknown' of what" in said
+
+
+def test_a_refusal_may_tell_of_the_askers_own_chat() -> None:
+    it = two_users()
+    refuse(it, F.UPDATE, {"999": "no_chat"})
+    it.post(uid=U2)
+    refuse(it, F.UPDATE, {"1": "no_message"})
+    refuse(it, F.UPDATE, {"999": "never"}, uid=U1)
+    spared(it.end(), "private/isolation")
 
 
 def test_one_user_alone_says_nothing_about_others() -> None:
