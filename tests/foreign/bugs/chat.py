@@ -66,6 +66,7 @@ def error_is_a_string() -> None:
     {
         "event/no-phantom": "the event tells of nothing stored",
         "init/window": "and the window lacks what it told",
+        "history/pages": "and so do pages, after the next life",
         "converge": FOLLOWS,
     },
 )
