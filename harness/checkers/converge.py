@@ -129,11 +129,29 @@ def _leaves_out(snapshot: Snapshot) -> bool:
 
 
 def _difference(mine: list[dict[str, Any]], theirs: list[Any]) -> str:
+    counts = f"shows {len(mine)} messages, the server {len(theirs)}"
     for i, (one, other) in enumerate(zip(mine, theirs, strict=False)):
         if one != other:
-            where = f"message {i + 1} is {quoted(one)} to it and {quoted(other)}"
-            return f"shows {len(mine)} messages, the server {len(theirs)}; {where}"
-    return f"shows {len(mine)} messages, the server {len(theirs)}"
+            return f"{counts}; message {i + 1} {_unlike(one, other)}"
+    return counts
+
+
+def _unlike(one: Any, other: Any) -> str:
+    """What differs first, down to the field; of texts what follows where they part."""
+    where = ""
+    while isinstance(one, dict) and isinstance(other, dict):
+        parts = {name: (one.get(name), other.get(name)) for name in {**one, **other}}
+        name = next((name for name, (a, b) in parts.items() if a != b), None)
+        if name is None:  # one has nothing where the other has null
+            break
+        where, (one, other) = f" in {name}", parts[name]
+    if isinstance(one, str) and isinstance(other, str):
+        pairs = enumerate(zip(one, other, strict=False))
+        shorter = min(len(one), len(other))
+        same = next((at for at, (a, b) in pairs if a != b), shorter)
+        where += f" after {same} characters" if same else ""
+        one, other = one[same:], other[same:]
+    return f"differs{where}: {quoted(one)} to it and {quoted(other)}"
 
 
 def _still_faulty(case: Case, view: View) -> bool:

@@ -156,9 +156,11 @@ def _kept(case: Case, pinged: Pinged) -> Look | None:
     lived_s = kept_s - pinged.since_s
     ended = conn.server_ended and kept_s >= conn.end_s
     if ended and conn.closed and lived_s >= interval_s(case, conn) * 0.9:
+        made = len(pinged.pings)
+        how = f"was pinged in time ({made} pings)" if made else "had no ping due yet"
         sentence = (
-            f"{conn.named} was pinged in time ({len(pinged.pings)} pings) and "
-            f"still ended by the server ({conn.closed.kind}) after {lived_s:.2f} s"
+            f"{conn.named} {how} and was still ended by the server "
+            f"({conn.closed.kind}) after {lived_s:.2f} s"
         )
         return broken(sentence, conn.opened.n, conn.closed.n)
     silence_s = case.silence_s + case.tolerances.ping_ms / 1000

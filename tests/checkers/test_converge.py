@@ -1,9 +1,12 @@
 """converge, and what `judge` makes of a history as a whole."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from harness.checkers import judge
+from harness.checkers.converge import _unlike
 from harness.checkers.look import RULES, Rule
 from harness.core.fault import FaultKind
 from harness.core.history import (
@@ -69,7 +72,7 @@ def test_written_a_moment_before_the_end(how: str) -> None:
     shown = differing(view)[: -1 if how == "it is not shown" else None]
     edit = change(View, lambda v: v.who == "a", messages=shown)
     if how == "all has come":
-        assert "message 1 is" in caught(it, "converge", edit)
+        assert "message 1 differs" in caught(it, "converge", edit)
     else:
         assert verdict(it.judged(edit), "converge") is not Verdict.FAIL
 
@@ -215,3 +218,24 @@ def test_judging_changes_nothing() -> None:
     before = msgspec.json.encode(history)
     assert judge(history) == judge(history)
     assert msgspec.json.encode(history) == before
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ({"id": 1}, {"id": 2}, " in id: 1 to it and 2"),
+        ({"text": "x" * 500 + "ab"}, {"text": "x" * 500 + "c"}, ": 'ab' to it and 'c'"),
+        (
+            {"value": {"text": "ab"}},
+            {"value": {"text": "abc"}},
+            " after 2 characters: ",
+        ),
+        ({"value": {"nonce": "n"}}, {"value": {}}, " in nonce: 'n' to it and None"),
+        ({"id": 1}, {"id": 1, "nonce": None}, ": {'id': 1} to it and "),
+        ({"id": 1}, ["odd"], ": {'id': 1} to it and ['odd']"),
+    ],
+)
+def test_a_difference_is_told_from_where_it_begins(
+    one: Any, other: Any, said: str
+) -> None:
+    assert said in _unlike(one, other)
