@@ -7,24 +7,12 @@ import msgspec
 
 from harness.core.errors import BadInput
 from harness.core.history import FORMAT, READABLE, AnyRecord, End, Header, History
+from harness.core.stamp import UNREADABLE, Stamp
 
 _encoder = msgspec.json.Encoder()
 _records = msgspec.json.Decoder(AnyRecord)
 _header = msgspec.json.Decoder(Header)
-
-
-_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
-"""What decoding raises: nesting and bad UTF-8 pass msgspec's own errors by."""
-
-
-class _Probe(msgspec.Struct):
-    """Just enough of a first line to say whose file this is."""
-
-    format: str = ""
-    version: int = 0
-
-
-_probe = msgspec.json.Decoder(_Probe)
+_stamp = msgspec.json.Decoder(Stamp)
 
 
 def encode(record: Header | AnyRecord) -> bytes:
@@ -65,29 +53,29 @@ def load(path: Path) -> History:
 
 def _read_header(line: bytes, name: str) -> Header:
     try:
-        probe = _probe.decode(line)
-    except _UNREADABLE as error:
+        stamp = _stamp.decode(line)
+    except UNREADABLE as error:
         raise BadInput(f"{name}: line 1 is no {FORMAT} header ({error})") from error
-    if probe.format != FORMAT:
+    if stamp.format != FORMAT:
         raise BadInput(
-            f"{name}: line 1 says format {probe.format!r}, expected {FORMAT!r}; "
+            f"{name}: line 1 says format {stamp.format!r}, expected {FORMAT!r}; "
             "judge reads the .jsonl files that `unbroken run` writes"
         )
-    if probe.version not in READABLE:
+    if stamp.version not in READABLE:
         raise BadInput(
-            f"{name}: history version {probe.version}, this unbroken reads versions "
+            f"{name}: history version {stamp.version}, this unbroken reads versions "
             f"{' and '.join(map(str, READABLE))}; use the release that wrote it"
         )
     try:
         return _header.decode(line)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise BadInput(f"{name}: line 1: {error}") from error
 
 
 def _read_record(line: bytes, number: int, name: str) -> AnyRecord:
     try:
         record: AnyRecord = _records.decode(line)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise BadInput(f"{name}: line {number + 1}: {error}") from error
     if record.n != number:
         raise BadInput(

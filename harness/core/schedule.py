@@ -13,6 +13,7 @@ from typing import Annotated, get_args
 import msgspec
 
 from harness.core.errors import BadInput
+from harness.core.stamp import UNREADABLE, Stamp
 from harness.core.steps import LASTING, During, Open, Step, Tab, inside, named_in
 from harness.core.target import Target
 
@@ -23,7 +24,6 @@ MAX_DEPTH = 6
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Retention = Annotated[int, msgspec.Meta(ge=500, le=60_000)]
-_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 class CaseLimits(
@@ -65,13 +65,6 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     found: Found | None = None
 
 
-class _Probe(msgspec.Struct):
-    """Just enough of a file to say whose it is."""
-
-    format: str = ""
-    version: int = 0
-
-
 _TAGS = tuple(str(kind.__struct_config__.tag) for kind in get_args(Step))
 
 
@@ -80,7 +73,7 @@ def parse_case(data: bytes, *, name: str = "case") -> Schedule:
     _check_format(data, name)
     try:
         schedule = msgspec.json.decode(data, type=Schedule)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise BadInput(f"{name}: {error}{_hint(str(error), data)}") from error
     _check(schedule, name)
     return schedule
@@ -132,25 +125,25 @@ def every_step(steps: Sequence[Step]) -> Iterator[Step]:
 
 def _check_format(data: bytes, name: str) -> None:
     try:
-        probe = msgspec.json.decode(data, type=_Probe)
+        stamp = msgspec.json.decode(data, type=Stamp)
     except msgspec.ValidationError as error:
         raise BadInput(
             f"{name}: not a case: {error}; a case is a JSON object with "
             f'"format": "{FORMAT}", as `unbroken chaos` writes it'
         ) from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise BadInput(
             f"{name}: not JSON: {error}; give a case-*.json file that "
             "`unbroken chaos` wrote"
         ) from error
-    if probe.format != FORMAT:
+    if stamp.format != FORMAT:
         raise BadInput(
-            f"{name}: format is {probe.format!r}, expected {FORMAT!r}; give a "
+            f"{name}: format is {stamp.format!r}, expected {FORMAT!r}; give a "
             "case-*.json file that `unbroken chaos` wrote"
         )
-    if probe.version != VERSION:
+    if stamp.version != VERSION:
         raise BadInput(
-            f"{name}: case version {probe.version}, this unbroken reads version "
+            f"{name}: case version {stamp.version}, this unbroken reads version "
             f"{VERSION}; use the release that wrote it"
         )
 
