@@ -38,7 +38,8 @@ class Belongings:
             for message in page_of(call) or ():
                 mine._learn(message)
         for conn in case.conns:  # an answer may be lost, and its event not
-            own = [one for one in conn.events if case.write_of(one, conn) is not None]
+            made = [one for one in conn.events if one.block.kind == "create"]
+            own = [one for one in made if case.write_of(one, conn) is not None]
             mine.messages |= {one.block.message_id for one in own}
         mine.connections = {conn.connection_id for conn in case.conns} - {""}
         return mine

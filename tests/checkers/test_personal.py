@@ -118,6 +118,13 @@ def test_what_is_of_another_is_unknown(f: F, about: str, status: int) -> None:
     assert f"uid {U2} asked to {f} {about!r} of uid {U1}" in said
 
 
+def test_to_delete_what_is_of_another_makes_it_nobodys_own() -> None:
+    it = two_users()
+    it.asked(F.DELETE, "1", 204, uid=U2)
+    it.commit(U2, "delete", {"id": 1})
+    assert f"of uid {U1} and was answered 204" in caught(it.end(), "private/isolation")
+
+
 def refuse(it: Personal, f: F, codes: dict[str, str], uid: str = U2) -> None:
     for about, code in codes.items():
         body = json.dumps({"error": {"code": code, "message": f"no {about}"}})
