@@ -164,17 +164,6 @@ async def log_at_head(server: Driver) -> bool:
     return (await settled(await user.open("3"))).names == ["ping"]
 
 
-@probes("log-joins-late", "log-join-repeats")
-async def log_join(server: Driver) -> bool:
-    user = await log_user(server, 3)
-    opening = asyncio.create_task(user.open("1"))
-    await asyncio.sleep(0.02)
-    await user.hear()
-    stream = await opening
-    await user.hear()
-    return (await settled(stream)).seqs == [2, 3, 4, 5]
-
-
 @probes("log-resumed-ping-has-head")
 async def log_ping_id(server: Driver) -> bool:
     user = await log_user(server, 3)
