@@ -22,7 +22,7 @@ TRACEBACK = "UNBROKEN_TRACEBACK"
 """Set in the environment, it lets the harness's own breakdowns through."""
 
 BAD_INPUT, COULD_NOT_RUN, INTERRUPTED = 2, 3, 130
-DEFAULT_JOBS = min(10, 5 * (os.cpu_count() or 1))
+USUAL_JOBS = "5 a processor, at most 10; on the sim arm 1 a processor"
 
 _Command = Callable[..., Any]
 
@@ -83,8 +83,7 @@ def _chosen(out: str) -> Callable[[_Command], _Command]:
         click.option(
             "--jobs",
             type=click.IntRange(1, 64),
-            default=DEFAULT_JOBS,
-            show_default=True,
+            show_default=USUAL_JOBS,
             help="Cases run at once, each with a server of its own.",
         ),
         click.option(

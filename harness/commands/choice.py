@@ -1,5 +1,6 @@
 """What the user chose to run, resolved and checked before anything starts."""
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,7 +40,7 @@ class Choice:
         profile: str | None,
         arm: str,
         app: str | None,
-        jobs: int,
+        jobs: int | None,
         out: Path,
         seed: int,
     ) -> "Choice":
@@ -61,7 +62,7 @@ class Choice:
             requirement=requirement or "",
             arm=arm,
             app=app or "",
-            jobs=1 if loaded.url else jobs,
+            jobs=1 if loaded.url else jobs or usual_jobs(arm),
             out=out.absolute(),
             seed=seed,
         )
@@ -86,6 +87,12 @@ class Choice:
             # A simulated case stops the clock of its process, and progress needs one.
             apart=self.arm == "sim",
         )
+
+
+def usual_jobs(arm: str) -> int:
+    """A live case mostly waits, a simulated one computes."""
+    processors = os.cpu_count() or 1
+    return processors if arm == "sim" else min(10, 5 * processors)
 
 
 def listening(console: Console) -> tuple[Listener, LiveProgress]:
