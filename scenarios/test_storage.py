@@ -12,6 +12,9 @@ from scenarios.requirements import ALL, LOG, RESETTING, judges
 SLOW_S = 0.4
 """Long enough to be seen, and far below any patience with a lock."""
 
+STILL_S = 0.6
+"""After so long nothing is on its way: what is shown then must be what is stored."""
+
 
 @judges("init/from-cache", "converge")
 async def test_snapshots_while_the_database_is_away(world: World) -> None:
@@ -49,6 +52,7 @@ async def test_writes_while_the_database_is_away(world: World) -> None:
         await world.update(first.id)
         await world.delete(second.id)
     await world.seen(await world.write(), alice)
+    await world.passes(STILL_S)
 
 
 @judges("write/before-broadcast", "event/no-phantom", "converge")
@@ -67,6 +71,7 @@ async def test_writes_while_the_disk_is_full(world: World) -> None:
         await world.update(first.id)
         await world.delete(second.id)
     await world.seen(await world.write(), alice)
+    await world.passes(STILL_S)
 
 
 @judges("resume/within-log", "write/before-broadcast", profiles=RESETTING)
