@@ -15,6 +15,9 @@ SLOW_S = 0.4
 STILL_S = 0.6
 """After so long nothing is on its way: what is shown then must be what is stored."""
 
+TOLD_S = 0.2
+"""An event that goes out with the refusal of its write has come by then."""
+
 
 @judges("init/from-cache", "converge")
 async def test_snapshots_while_the_database_is_away(world: World) -> None:
@@ -41,13 +44,16 @@ async def test_writes_while_the_database_is_away(world: World) -> None:
     first, second = await world.write_many(2)
     async with world.storage.away():
         await world.write()
+        await world.passes(TOLD_S)
     await world.insist()
     if world.changes:
         async with world.storage.away():
             await world.update(first.id)
+            await world.passes(TOLD_S)
         await world.insist()
         async with world.storage.away():
             await world.delete(second.id)
+            await world.passes(TOLD_S)
         await world.insist()
         await world.update(first.id)
         await world.delete(second.id)
@@ -66,6 +72,7 @@ async def test_writes_while_the_disk_is_full(world: World) -> None:
             await world.update(first.id)
             await world.delete(second.id)
         await world.snapshot()
+        await world.passes(TOLD_S)
     await world.insist()
     if world.changes:
         await world.update(first.id)
@@ -84,6 +91,7 @@ async def test_back_while_the_database_is_away(world: World) -> None:
         await world.write_many(3)
         async with world.storage.away():
             await world.write()
+            await world.passes(TOLD_S)
             await lid.aclose()
             await world.live(bob)
     await world.seen(await world.insist(), alice, bob)
