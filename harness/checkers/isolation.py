@@ -178,10 +178,13 @@ def _told_apart(case: Case, f: F, belongings: Sequence[Belongings]) -> Iterator[
 
 
 def _nothing_between(case: Case, one: Call, other: Call) -> bool:
-    """Whether no write of this chat may have been carried out from one to the other."""
+    """Whether no write of this chat may have been carried out from one to the other.
+
+    One without a success may be carried out at any time after it.
+    """
     first, last = min(one.n, other.n), max(one.done_n or 0, other.done_n or 0)
     return all(
-        write.failed or write.n > last or (write.done_n or last) < first
+        write.failed or write.n > last or (write.ok and (write.done_n or last) < first)
         for write in case.calls.writes
     )
 

@@ -6,7 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.core.history import Answer, F, Message, Ok, Request, View, witness_of
+from harness.core.history import (
+    Answer,
+    F,
+    Fail,
+    Info,
+    Message,
+    Ok,
+    Request,
+    View,
+    witness_of,
+)
 from harness.core.profile import PERSONAL, Profile
 from tests.checkers.personal import U1, U2, Personal, event
 from tests.checkers.story import (
@@ -173,6 +183,23 @@ def test_a_refusal_may_tell_of_the_askers_own_chat() -> None:
     refuse(it, F.UPDATE, {"1": "no_message"})
     refuse(it, F.UPDATE, {"999": "never"}, uid=U1)
     spared(it.end(), "private/isolation")
+
+
+def test_a_write_of_unknown_outcome_may_change_what_a_refusal_tells() -> None:
+    it = two_users()
+    it.asked(F.UPDATE, "2", 503, uid=U2)
+    refuse(it, F.DELETE, {"999": "no_chat", "1": "no_message"})
+    spared(it.end(), "private/isolation", uncertain)
+
+
+def uncertain(records: list[Any]) -> list[Any]:
+    """A 5xx says nothing of what happened."""
+    return [
+        Info(n=r.n, t_s=r.t_s, call=r.call, answer=r.answer)
+        if isinstance(r, Fail) and r.answer is not None and r.answer.status == 503
+        else r
+        for r in records
+    ]
 
 
 def test_one_user_alone_says_nothing_about_others() -> None:
