@@ -12,8 +12,8 @@ if TYPE_CHECKING:  # heavy, and the command line needs the names only
 ARMS = ("live", "sim")
 
 
-def make_arm(name: str, folder: Path) -> Arm:
-    """An arm; `folder` is for the logs of what it starts."""
+def make_arm(name: str, folder: Path, forks: str = "") -> Arm:
+    """An arm; `folder` is for the logs of what it starts, `forks` as in `LiveArm`."""
     if name == "sim":
         from harness.sim.arm import SimArm
 
@@ -21,7 +21,7 @@ def make_arm(name: str, folder: Path) -> Arm:
     from harness.live.arm import LiveArm
     from harness.live.toxiproxy_binary import find_or_build
 
-    return LiveArm(binary=find_or_build(_say), folder=folder)
+    return LiveArm(binary=find_or_build(_say), folder=folder, forks=forks)
 
 
 def versions_of(name: str) -> dict[str, str]:

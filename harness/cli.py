@@ -22,7 +22,7 @@ TRACEBACK = "UNBROKEN_TRACEBACK"
 """Set in the environment, it lets the harness's own breakdowns through."""
 
 BAD_INPUT, COULD_NOT_RUN, INTERRUPTED = 2, 3, 130
-USUAL_JOBS = "5 a processor, at most 10; on the sim arm 1 a processor"
+USUAL_JOBS = "6 a processor, at most 12; on the sim arm 1 a processor"
 
 _Command = Callable[..., Any]
 

@@ -27,7 +27,7 @@ HISTORIES = "histories"
 LOGS = "logs"
 LOCK = ".turn"
 
-TRIES, LATE_S = 3, 0.25
+TRIES, LATE_S = 3, 0.15
 """How often a case is run that proves nothing while the harness is so late in all."""
 
 CAUGHT = "caught"
@@ -160,7 +160,9 @@ class Session:
 
     def _get_arm(self) -> Arm:
         if self._arm is None:
-            self._arm = make_arm(self._settings.arm, self._settings.out / LOGS)
+            self._arm = make_arm(
+                self._settings.arm, self._settings.out / LOGS, self._settings.forks
+            )
         return self._arm
 
 

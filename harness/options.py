@@ -32,7 +32,8 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One run's settings; `path` is where the target file was found.
 
-    With `every`, a mutant that was caught meets its other scenarios too.
+    With `every`, a mutant that was caught meets its other scenarios too. `forks` is
+    where all workers may have the target's libraries, imported once.
     """
 
     target: Target
@@ -42,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     out: Path
     seed: int
     every: bool = False
+    forks: str = ""
 
 
 def add(parser: pytest.Parser) -> None:
@@ -59,6 +61,7 @@ def add(parser: pytest.Parser) -> None:
         PREFIX + "nightly", action="store_true", help="also what takes a minute each"
     )
     group.addoption(PREFIX + "every", default="", help="caught mutants run on")
+    group.addoption(PREFIX + "forks", default="", help="socket of a fork server")
 
 
 def is_asked(config: pytest.Config) -> bool:
@@ -79,6 +82,7 @@ def settings_of(config: pytest.Config) -> Settings:
         out=Path(_option(config, "out")).absolute(),
         seed=config.getoption(PREFIX + "seed"),
         every=bool(_option(config, "every")),
+        forks=_option(config, "forks"),
     )
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
 # How long a write waits for another one's lock.
-LOCK_TIMEOUT_S = 2.0
+LOCK_TIMEOUT_S = 1.0
 
 
 def engine(url: str) -> Engine:

@@ -21,6 +21,8 @@ SETTINGS = {
 }
 
 
+@pytest.mark.waits(4)
+@pytest.mark.limits(keepalive_ms=500)
 @pytest.mark.parametrize("nginx", SETTINGS.values(), ids=SETTINGS)
 @judges("stream/survives-idle-proxy", arms=LIVE)
 async def test_quiet_stream_behind_nginx(world: World, nginx: Nginx) -> None:

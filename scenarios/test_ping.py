@@ -39,7 +39,7 @@ async def test_one_ping_is_not_for_ever(world: World) -> None:
     attempt, limits = mute.attempt, world.limits
     await world.ping(mute.connection_id)
     patience_s = 3 * (limits.ping_interval_ms + limits.ping_grace_ms) / 1_000
-    async with world.writing(round(4 * patience_s), writers=1, every_s=0.25):
+    async with world.writing(round(2 * patience_s), writers=1, every_s=0.25):
         await world.until(
             lambda: attempt is not None and attempt.kind is not None,
             "the silent connection ended",

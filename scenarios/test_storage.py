@@ -33,7 +33,7 @@ async def test_snapshots_while_the_database_is_away(world: World) -> None:
     await world.seen(await world.insist(), alice, world.clients["bob"])
 
 
-@pytest.mark.waits(7)
+@pytest.mark.waits(4)
 @judges("write/before-broadcast", "event/no-phantom", "converge")
 async def test_writes_while_the_database_is_away(world: World) -> None:
     """Each kind of write finds it gone first: no event, and accepted when tried again.

@@ -74,6 +74,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "harness.sim.server": (
         "harness.sim", "harness.arm", "harness.client", "harness.core", "httpx",
     ),
+    "harness.prefork.start": ("harness.live.fork_server",),
+    "harness.prefork.server": (
+        "harness.parent",
+        "a module chosen at run time",  # what workers import in the end
+    ),
     "harness.live.forking.__main__": (
         "a module chosen at run time",  # the target's libraries
     ),

@@ -10,7 +10,10 @@ from rich.console import Console
 from harness.commands.engine import Listener, engine, option
 from harness.commands.folder import clear, forget_verdict, prepare
 from harness.core.target import Target, load_target
+from harness.judged import LOGS
+from harness.live.fork_server import PRELOAD_LOG
 from harness.options import check_arm, find_target, profiles_of
+from harness.prefork.start import Preload
 from reports.terminal import LiveProgress
 
 
@@ -86,13 +89,21 @@ class Choice:
             jobs=self.jobs,
             # A simulated case stops the clock of its process, and progress needs one.
             apart=self.arm == "sim",
+            preload=self._preload(),
         )
+
+    def _preload(self) -> Preload | None:
+        """What the workers' targets are forked with."""
+        start = self.target.start
+        if self.arm == "sim" or not (start and start.preload):
+            return None
+        return Preload(start.preload, log=self.out / LOGS / PRELOAD_LOG)
 
 
 def usual_jobs(arm: str) -> int:
     """A live case mostly waits, a simulated one computes."""
     processors = os.cpu_count() or 1
-    return processors if arm == "sim" else min(10, 5 * processors)
+    return processors if arm == "sim" else min(12, 6 * processors)
 
 
 def listening(console: Console) -> tuple[Listener, LiveProgress]:

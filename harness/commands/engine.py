@@ -2,8 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from _pytest.mark.expression import Expression
 import scenarios
 from harness import options
 from harness.core.errors import BadInput, CouldNotRun
+from harness.prefork.start import Preload, preforked
 from reports.result import CaseResult, Outcome, decode_case
 
 SCENARIOS = Path(scenarios.__file__).parent
@@ -128,14 +129,15 @@ def engine(
     keyword: str | None,
     jobs: int,
     apart: bool,
+    preload: Preload | None = None,
 ) -> None:
     """Run pytest on the scenarios; raises what is no result of a case.
 
-    With `apart` or several jobs the cases run in processes of their own.
+    With `apart` or several jobs the cases run in processes of their own, which then
+    share what is to `preload`.
     """
     _check_keyword(keyword or "")
     selection = ["-k", keyword] if keyword else []
-    workers = ["-n", str(jobs), "--dist", "worksteal"] if jobs > 1 or apart else []
     command = [
         str(SCENARIOS),
         *("-c", str(SCENARIOS / "pytest.ini"), "--rootdir", str(SCENARIOS)),
@@ -143,7 +145,6 @@ def engine(
         # It collects garbage five times over when a worker has nothing left to do.
         *("-p", "no:unraisableexception"),
         "--assert=plain",  # or every worker rewrites scenarios, which assert nothing
-        *workers,
         *selection,
         *arguments,
     ]
@@ -157,8 +158,20 @@ def engine(
         for one in arguments
         if one.startswith(wanted) and one != wanted
     ]
-    status = pytest.main(command, plugins=[listener])
+    with _workers(jobs if jobs > 1 or apart else 0, preload) as workers:
+        status = pytest.main([*command, *workers], plugins=[listener])
     listener.check(status, " and ".join(asked))
+
+
+@contextmanager
+def _workers(jobs: int, preload: Preload | None) -> Iterator[list[str]]:
+    """Options of pytest-xdist: what `-n` would choose, but that they are forks."""
+    if not jobs:
+        yield []
+        return
+    with preforked(preload) as (spec, forks):
+        dist = ["--dist", "worksteal", "--max-worker-restart", str(4 * jobs)]
+        yield [option("forks", forks), *dist, *(["--tx", spec] * jobs)]
 
 
 def _check_keyword(keyword: str) -> None:

@@ -12,7 +12,7 @@ from harness.arm import Storage
 from harness.case import Case, no_longer_than
 from harness.core.recorder import Recorder
 from harness.core.target import App, Start, Target
-from harness.live.fork_server import ForkServer
+from harness.live.fork_server import PRELOAD_LOG, ForkServer
 from harness.live.network import LiveNetwork
 from harness.live.postgres_server import PostgresServer
 from harness.live.postgres_storage import PostgresStorage
@@ -34,9 +34,11 @@ class LiveArm:
     name = "live"
     versions: ClassVar = {"toxiproxy": VERSION}
 
-    def __init__(self, *, binary: Path, folder: Path) -> None:
+    def __init__(self, *, binary: Path, folder: Path, forks: str = "") -> None:
+        """`forks` is where a `Preloaded` of the targets' libraries listens, if any."""
         self._binary = binary
         self._folder = folder
+        self._shared = forks
         self._toxiproxy: ToxiproxyServer | None = None
         self._postgres: PostgresServer | None = None
         self._forks: dict[tuple[str, ...], ForkServer] = {}
@@ -123,9 +125,16 @@ class LiveArm:
             await self._forks.pop(modules).stop()
             forks = None
         if forks is None:
-            log = self._folder / "preload.log"
-            forks = self._forks[modules] = await ForkServer.start(modules, log)
+            forks = self._forks[modules] = await self._new_forks(modules)
         return forks
+
+    async def _new_forks(self, modules: tuple[str, ...]) -> ForkServer:
+        """The one of all workers; one of our own where there is none, or no more."""
+        log = self._folder / PRELOAD_LOG
+        shared, self._shared = self._shared, ""
+        if shared:
+            return await ForkServer.join(shared, log=log)
+        return await ForkServer.start(modules, log)
 
     @asynccontextmanager
     async def _postgres_of(

@@ -7,19 +7,21 @@ of which only the libraries named in the target file are there already.
 
 import asyncio
 import json
-import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.core.errors import CouldNotRun, HarnessError
-from harness.live.process import end_group, lifeline, remember, signal_group, spawn
+from harness.live.process import end_group, lifeline, remember, spawn
 
 PROGRAM = Path(__file__).parent / "forking"
+
+PRELOAD_LOG = "preload.log"
+"""Its log, in the folder of an arm's logs."""
 
 READY_S = 30.0
 """How long the imports may take."""
@@ -47,43 +49,84 @@ class Forked:
         return self.returncode
 
 
-class ForkServer:
-    """A running fork server; make it with `start`, always end it with `stop`."""
+class Preloaded:
+    """The process that is forked."""
 
-    def __init__(
-        self, popen: subprocess.Popen[bytes], channel: socket.socket, log: Path
-    ) -> None:
-        self.log = log
-        self._popen = popen
+    def __init__(self, modules: Sequence[str], *, path: str, log: Path) -> None:
+        """Import `modules`, from the current folder; what they print goes to `log`.
+
+        Orders come over the socket that is made at `path`.
+        """
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+            number = listener.fileno()
+            command = [sys.executable, str(PROGRAM), str(number), *modules]
+            here = Path.cwd()
+            self._popen = spawn(command, cwd=here, env=None, log=log, pass_fds=[number])
+
+    async def stop(self) -> None:
+        """End it; its forks live on, and nobody hears of their ends."""
+        await end_group(self._popen, grace_s=0)
+
+
+class ForkServer:
+    """A way to order forks; make it with `start` or `join`, always end it with `stop`.
+
+    `own` is the process behind it where nobody else uses that.
+    """
+
+    def __init__(self, channel: socket.socket, own: Preloaded | None) -> None:
         self._channel = channel
+        self._own = own
         self._unread = b""
         self._numbers = count(1)
         self._statuses: dict[int, int] = {}
 
     @classmethod
     async def start(cls, modules: Sequence[str], log: Path) -> "ForkServer":
-        """Import `modules`, from the current folder; what they print goes to `log`.
+        """Import `modules`, as `Preloaded` does, for this process alone.
 
         Raises `CouldNotRun` when a fork could not do with them.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
-            number = theirs.fileno()
-            command = [sys.executable, str(PROGRAM), str(number), *modules]
-            here = Path.cwd()
-            popen = spawn(command, cwd=here, env=None, log=log, pass_fds=[number])
-        server = cls(popen, ours, log)
+        with TemporaryDirectory(prefix="unbroken-") as folder:
+            path = f"{folder}/forks"
+            own = Preloaded(modules, path=path, log=log)
+            try:
+                return await cls.join(path, log=log, own=own)
+            except BaseException:
+                await own.stop()
+                raise
+
+    @classmethod
+    async def join(
+        cls, path: str, *, log: Path, own: Preloaded | None = None
+    ) -> "ForkServer":
+        """Ask a `Preloaded` of another process; raises `CouldNotRun` as `start`."""
+        server = cls(socket.socket(socket.AF_UNIX), own)
         try:
+            server._channel.connect(path)
             await server._ready()
+        except OSError as error:
+            server._channel.close()
+            ended = isinstance(error, ConnectionError)
+            why = "the fork server has ended" if ended else error
+            raise CouldNotRun(f"start.preload: {why} ({log})") from error
         except BaseException:
-            await server.stop()
+            server._channel.close()
             raise
         return server
 
     @property
     def alive(self) -> bool:
         """Whether it still takes orders."""
-        return self._popen.poll() is None
+        try:
+            self._channel.settimeout(0)
+            return self._channel.recv(1, socket.MSG_PEEK) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def spawn(
         self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path
@@ -95,11 +138,9 @@ class ForkServer:
         try:
             pid = self._ordered(command[2:], cwd=cwd, env=env, log=log)
         except BaseException as error:
-            signal_group(self._popen, signal.SIGKILL)
-            self._popen.wait()
+            self._channel.close()
             if isinstance(error, OSError):
-                said = f"no fork for {command!r}: {error} ({self.log})"
-                raise HarnessError(said) from error
+                raise HarnessError(f"no fork for {command!r}: {error}") from error
             raise
         remember(pid)
         return Forked(self, pid, command)
@@ -120,8 +161,8 @@ class ForkServer:
 
     def status_of(self, pid: int) -> int | None:
         """The exit status of a fork; None while it runs."""
-        self._channel.settimeout(0)
         try:
+            self._channel.settimeout(0)
             while pid not in self._statuses:
                 self._note(self._line())
         except BlockingIOError:
@@ -131,9 +172,10 @@ class ForkServer:
         return self._statuses.pop(pid)
 
     async def stop(self) -> None:
-        """End it; its forks live on, and nobody hears of their ends."""
+        """End what is its own; forks live on, and nobody hears of their ends."""
         self._channel.close()
-        await end_group(self._popen, grace_s=0)
+        if self._own is not None:
+            await self._own.stop()
 
     async def _ready(self) -> None:
         loop = asyncio.get_running_loop()
@@ -145,8 +187,6 @@ class ForkServer:
             first = self._line()
         except TimeoutError:
             raise CouldNotRun(f"start.preload took longer than {READY_S:g} s") from None
-        except OSError as error:
-            raise CouldNotRun(f"start.preload: {error} ({self.log})") from error
         if "trouble" in first:
             raise CouldNotRun(f"start.preload: {first['trouble']}")
 
@@ -157,7 +197,7 @@ class ForkServer:
         while b"\n" not in self._unread:
             more = self._channel.recv(4_096)
             if not more:
-                raise ConnectionResetError("the fork server has ended")
+                raise ConnectionResetError("it has ended")
             self._unread += more
         line, _, self._unread = self._unread.partition(b"\n")
         found: dict[str, Any] = json.loads(line)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness.core.errors import CouldNotRun, HarnessError
-from harness.live.fork_server import Forked, ForkServer
+from harness.live.fork_server import Forked, ForkServer, Preloaded
 from harness.live.process import end_group, signal_group
 from tests.live.test_process import all_gone, is_alive, run_harness, wait_until
 
@@ -165,8 +165,9 @@ async def test_what_no_fork_could_do_with(library: str, says: str, here: Path) -
 async def test_after_a_failure_it_takes_no_more(forks: ForkServer) -> None:
     child = fork(forks, "sleeping")
     assert forks.alive
-    signal_group(forks._popen, signal.SIGKILL)
-    forks._popen.wait()
+    assert forks._own is not None
+    signal_group(forks._own._popen, signal.SIGKILL)
+    forks._own._popen.wait()
     assert not forks.alive
     with pytest.raises(HarnessError, match=f"no word of process {child.pid}"):
         child.poll()
@@ -177,11 +178,36 @@ async def test_after_a_failure_it_takes_no_more(forks: ForkServer) -> None:
     assert wait_until(lambda: not is_alive(child.pid))
 
 
+async def test_several_ask_one(here: Path) -> None:
+    """Each is told of its own, and one that is gone leaves the others theirs."""
+    path, log = str(here / "forks"), here / "preload.log"
+    preloaded = Preloaded(["msgspec"], path=path, log=log)
+    forks, *others = [await ForkServer.join(path, log=log) for _ in range(4)]
+    children = [fork(one, "broken") for one in others]
+    gone = fork(others[0], "sleeping")
+    await others.pop(0).stop()
+    assert [await ended(child) for child in children[1:]] == [1, 1]
+    assert await ended(fork(forks, "broken")) == 1
+    assert is_alive(gone.pid)
+    signal_group(gone, signal.SIGKILL)
+    assert wait_until(lambda: not is_alive(gone.pid))
+    for one in others:
+        assert one.alive
+        await one.stop()
+    assert await ended(fork(forks, "broken")) == 1
+    await preloaded.stop()
+    assert not forks.alive
+    await forks.stop()
+    with pytest.raises(CouldNotRun, match=r"start.preload: .*preload\.log"):
+        await ForkServer.join(path, log=log)
+
+
 async def test_who_does_not_answer_is_asked_no_more(
     forks: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.live.fork_server.FORK_S", 0.2)
-    signal_group(forks._popen, signal.SIGSTOP)
+    assert forks._own is not None
+    signal_group(forks._own._popen, signal.SIGSTOP)
     with pytest.raises(HarnessError, match=r"no fork for .*timed out"):
         fork(forks, "sleeping")
     assert not forks.alive
@@ -196,7 +222,7 @@ async def main():
     command = ["python", "-m", "sleeping"]
     made = dict(cwd=folder, env=os.environ, log=folder / "log")
     pids = [forks.spawn(command, **made).pid for _ in range({forked})]
-    print(forks._popen.pid, *pids, flush=True)
+    print(forks._own._popen.pid, *pids, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 os.chdir(folder)
 asyncio.run(main())

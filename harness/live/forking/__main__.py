@@ -1,9 +1,10 @@
 """The program of a fork server: `python .../harness/live/forking FD MODULE...`.
 
-Imports the modules, then forks for each order that comes over the socket FD: one byte
-with two descriptors (output and lifeline, see `harness.live.process`), then a line of
-JSON. It tells in lines of JSON that it is ready, which process it has made, and with
-what status one has ended.
+Imports the modules, then forks for each order. Orders come over connections to the
+listening socket FD, from several processes of the harness: one byte with two
+descriptors (output and lifeline, see `harness.live.process`), then a line of JSON. It
+tells in lines of JSON that it is ready, which process it has made, and with what status
+one has ended, whoever ordered that one.
 
 In a folder of its own, with nothing of the harness imported: the fork is to become the
 target, as `python -m MODULE` would have made it.
@@ -14,6 +15,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import site
 import socket
@@ -30,23 +32,21 @@ Order = dict[str, Any]
 PATHS = ("stdlib", "platstdlib", "purelib", "platlib")
 
 
+ORDER_S = 5.0
+"""How long an order may take to come in whole."""
+
+
 def main(number: str, *modules: str) -> None:
     """Serve; returns only in a fork, when its program has ended."""
-    channel = socket.socket(fileno=int(number))
+    listener = socket.socket(fileno=int(number))
     if not sys.flags.safe_path:
         sys.path[0] = os.getcwd()
     gc.disable()  # what is imported stays: nothing to collect, nothing to copy
     trouble = imported(modules)
-    if trouble:
-        say(channel, trouble=trouble)
-        os._exit(1)  # a thread of a library would go on
     gc.freeze()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()  # or every fork would print it
-    say(channel, ready=True)
-    order = next_order(channel)
-    if order is None:
-        os._exit(0)
+    order = Server(listener, trouble).serve()
     gc.enable()
     run(order)
 
@@ -91,44 +91,79 @@ def is_library(module: ModuleType, libraries: tuple[str, ...]) -> bool:
     return bool(file.startswith(libraries))
 
 
-def say(channel: socket.socket, **fields: object) -> None:
-    """One line; who asked may be gone."""
-    with suppress(BrokenPipeError, ConnectionResetError):
-        channel.sendall(json.dumps(fields).encode() + b"\n")
+class Server:
+    """Who is connected, and for whom each fork was made."""
 
+    def __init__(self, listener: socket.socket, trouble: str) -> None:
+        self._listener = listener
+        self._trouble = trouble
+        self._channels: list[socket.socket] = []
+        self._asked: dict[int, socket.socket] = {}
 
-def next_order(channel: socket.socket) -> Order | None:
-    """Fork for each order; returns it in the fork, None at the end of the harness."""
+    def serve(self) -> Order:
+        """Fork for each order; returns it, in the fork only."""
+        signal.signal(signal.SIGCHLD, self._reap)
+        while True:
+            ready, _, _ = select.select([self._listener, *self._channels], [], [])
+            for one in ready:
+                if one is self._listener:
+                    self._welcome()
+                elif (order := self._take(one)) is not None:
+                    return order
 
-    def reap(*_: object) -> None:
+    def _welcome(self) -> None:
+        channel, _ = self._listener.accept()
+        channel.settimeout(ORDER_S)
+        self._channels.append(channel)
+        say(channel, **{"trouble": self._trouble} if self._trouble else {"ready": True})
+
+    def _take(self, channel: socket.socket) -> Order | None:
+        """Carry out an order; gives it to the fork."""
+        try:
+            order, descriptors = read_order(channel)
+        except (OSError, ValueError):  # whoever it was is gone
+            self._channels.remove(channel)
+            channel.close()
+            return None
+        # Not before its number is told: an end without a beginning says nothing.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        begins, begun = os.pipe()
+        pid = os.fork()
+        if not pid:
+            os.close(begins)
+            for one in (self._listener, *self._channels):
+                one.close()
+            become_child(descriptors)
+            os.close(begun)
+            return order
+        os.close(begun)
+        os.read(begins, 1)  # its end: the fork leads its group, or is dead
+        self._asked[pid] = channel
+        say(channel, number=order["number"], pid=pid)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        for descriptor in (begins, *descriptors):
+            os.close(descriptor)
+        return None
+
+    def _reap(self, *_: object) -> None:
         with suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 status = os.waitstatus_to_exitcode(ended[1])
-                say(channel, pid=ended[0], status=status)
+                say(self._asked.pop(ended[0]), pid=ended[0], status=status)
 
-    signal.signal(signal.SIGCHLD, reap)
-    with channel, channel.makefile("rb") as lines:
-        while True:
-            begun, descriptors, *_ = socket.recv_fds(channel, 1, 2)
-            if not begun:
-                return None
-            order: Order = json.loads(lines.readline())
-            # Not before its number is told: an end without a beginning says nothing.
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-            begins, begun_end = os.pipe()
-            pid = os.fork()
-            if not pid:
-                break
-            os.close(begun_end)
-            os.read(begins, 1)  # its end: the fork leads its group, or is dead
-            say(channel, number=order["number"], pid=pid)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-            for descriptor in (begins, *descriptors):
-                os.close(descriptor)
-    os.close(begins)
-    become_child(descriptors)
-    os.close(begun_end)
-    return order
+
+def read_order(channel: socket.socket) -> tuple[Order, list[int]]:
+    """An order with its descriptors; raises OSError or ValueError for none."""
+    _, descriptors, *_ = socket.recv_fds(channel, 1, 2)
+    with channel.makefile("rb") as lines:
+        order: Order = json.loads(lines.readline())
+    return order, descriptors
+
+
+def say(channel: socket.socket, **fields: object) -> None:
+    """One line; who asked may be gone."""
+    with suppress(OSError):
+        channel.sendall(json.dumps(fields).encode() + b"\n")
 
 
 def become_child(descriptors: list[int]) -> None:

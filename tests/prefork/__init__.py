@@ -1,0 +1,1 @@
+"""Workers of pytest-xdist as forks."""
