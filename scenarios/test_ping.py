@@ -9,7 +9,7 @@ from harness.core.fault import cut
 from harness.world import World
 from scenarios.requirements import ALL, judges
 
-LEFT_S = 2.5
+LEFT_S = 3.0
 """By then a server has surely noticed that a tab is gone."""
 
 

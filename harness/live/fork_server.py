@@ -7,12 +7,14 @@ of which only the libraries named in the target file are there already.
 
 import asyncio
 import json
+import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.core.errors import CouldNotRun, HarnessError
@@ -28,6 +30,21 @@ READY_S = 30.0
 
 FORK_S = 5.0
 """How long a fork may take."""
+
+
+SHORT = 70
+"""A socket's path has at most 104 bytes, or 108; this is for the folder before ours."""
+
+
+@contextmanager
+def folder_of_sockets() -> Iterator[str]:
+    """A new folder that is nobody else's to look into; gone afterwards."""
+    usual = tempfile.gettempdir()
+    place = usual if len(os.fsencode(usual)) <= SHORT else "/tmp"
+    with tempfile.TemporaryDirectory(
+        prefix="unbroken-", dir=place, ignore_cleanup_errors=True
+    ) as folder:
+        yield folder
 
 
 class Forked:
@@ -89,7 +106,7 @@ class ForkServer:
 
         Raises `CouldNotRun` when a fork could not do with them.
         """
-        with TemporaryDirectory(prefix="unbroken-") as folder:
+        with folder_of_sockets() as folder:
             path = f"{folder}/forks"
             own = Preloaded(modules, path=path, log=log)
             try:

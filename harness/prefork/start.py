@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from harness.live.fork_server import Preloaded
+from harness.live.fork_server import Preloaded, folder_of_sockets
 
 LAUNCHER = Path(__file__).parent / "launcher.py"
 
@@ -33,7 +32,7 @@ def preforked(preload: Preload | None) -> Iterator[tuple[str, str]]:
 
     And where all these workers may have the libraries of `preload`, "" without.
     """
-    with TemporaryDirectory(prefix="unbroken-", ignore_cleanup_errors=True) as folder:
+    with folder_of_sockets() as folder:
         path = f"{folder}/workers"
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path)

@@ -42,15 +42,6 @@ VERDICTS: dict[tuple[str, str], Difference] = {
         reason="live a lock goes and the writes that wait are carried out within "
         "milliseconds; simulated each takes its 400 ms, and 100 ms late is in order",
     ),
-    (
-        "test_storage.py::test_writes_while_the_database_is_away"
-        "[log-log-refused-still-sent]",
-        "log-refused-still-sent",
-    ): Difference(
-        shows="live failed (write/before-broadcast), sim failed (nothing broken)",
-        reason="simulated the event comes in the instant of the refusal and of the "
-        "next try, which may explain it; it is blamed for what the event tells",
-    ),
 }
 """The same for verdicts (tests.parity.verdicts), by scenario and mutant."""
 
