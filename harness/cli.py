@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import click
 
 from harness.arms import ARMS
-from harness.commands.stdout import outlive_reader
+from harness.commands.stdout import open_streams, outlive_reader
 from harness.core.errors import BadInput, HarnessError
 
 TRACEBACK = "UNBROKEN_TRACEBACK"
@@ -308,6 +308,7 @@ def _exit(command: Callable[[], int]) -> None:
     # script has started us in the background, with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _end)
+    open_streams()
     outlive_reader()
     try:
         status = command()

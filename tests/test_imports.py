@@ -76,7 +76,6 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "harness.prefork.start": ("harness.live.fork_server",),
     "harness.prefork.server": (
-        "harness.parent",
         "a module chosen at run time",  # what workers import in the end
     ),
     "harness.live.forking.__main__": (

@@ -8,7 +8,7 @@ from harness.checkers.behind import Middleboxes
 from harness.checkers.calls import Call, Calls, Snapshot
 from harness.checkers.connections import Conn, Sight, read_connections
 from harness.checkers.cursors import Cursors
-from harness.checkers.faults import Faults
+from harness.checkers.faults import AROUND_S, Faults
 from harness.checkers.kinds import Kinds
 from harness.checkers.lives import Lives
 from harness.checkers.matching import Matching
@@ -175,9 +175,9 @@ class Case:
         """Whether neither a fault nor the server's end explains what happened."""
         return conn.calm(from_s, to_s) and self.lives.up(from_s, to_s)
 
-    def slack_s(self, from_s: float, to_s: float) -> float:
+    def slack_s(self, from_s: float, to_s: float, around_s: float = AROUND_S) -> float:
         """By how much the harness may have been late in a span of time."""
-        return self.faults.lag(from_s, to_s)
+        return self.faults.lag(from_s, to_s, around_s)
 
     def told_on(self, conn: Conn) -> frozenset[Call]:
         """The writes that a connection delivered events of."""

@@ -15,6 +15,9 @@ HANDOVER_S = 1.0
 HEAL_S = 0.5
 """Bytes held back by a fault may still come this long after it was healed."""
 
+AROUND_S = 1.0
+"""A machine that starves the harness so long before or after starves the target now."""
+
 DEADLY = frozenset((FaultKind.TERM, FaultKind.KILL))
 LOSSY = frozenset((FaultKind.BLACK_HOLE, FaultKind.PARTITION))
 NOT_OF_STREAMS = frozenset((*DEADLY, *OF_STORAGE, FaultKind.PAUSE, FaultKind.LOST_ACK))
@@ -103,14 +106,18 @@ class Faults:
             and (storage or span.fault.kind not in OF_STORAGE)
         )
 
-    def lag(self, from_s: float, to_s: float) -> float:
-        """How late target and harness may have been in a span of time.
+    def lag(self, from_s: float, to_s: float, around_s: float = AROUND_S) -> float:
+        """How late target and harness may have been in a span of time, and around it.
 
         Every lag of the harness's loop counts, twice: on a machine that starves the
         harness so often, the target's timers starve as well, and not always at the
         same moment; so the worst lag of the case is added.
         """
-        near = [lag for t_s, lag in self.lags if from_s - 1 <= t_s <= to_s + lag + 1]
+        near = [
+            lag
+            for t_s, lag in self.lags
+            if from_s - around_s <= t_s <= to_s + lag + around_s
+        ]
         worst = max((lag for _, lag in self.lags), default=0.0)
         return 2 * sum(near) + worst
 

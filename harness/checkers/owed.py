@@ -103,9 +103,12 @@ class _Ages:
         return self._swept(place - 1, self.order.possible_s(place))
 
     def _swept(self, place: int, by_s: float) -> bool:
-        """A server that is held still, or starved, does not sweep."""
+        """A server that is held still, or starved, does not sweep.
+
+        It cannot have been kept from it before the event was old, or after all.
+        """
         since_s = self.order.certain_s(place)
-        slack_s = self.case.slack_s(since_s, by_s)
+        slack_s = self.case.slack_s(since_s + self.young_s, by_s, around_s=0.0)
         running = self.case.faults.running(since_s, by_s)
         return running and by_s - since_s > self.old_s + slack_s
 

@@ -58,13 +58,14 @@ class Listener:
         self._start(len(ids))
 
     def pytest_testnodeready(self) -> None:
-        """A worker is there: the only kind of child that this process has then."""
+        """A worker is there, and with it all children that this process has then."""
         self._has_workers = True
 
     def pytest_keyboard_interrupt(self) -> None:
         """End the workers: one that was not interrupted would go on for a while.
 
-        What they have started ends with them.
+        What they have started ends with them, and they with their launchers. The other
+        children are what workers and targets are forked from, of no more use now.
         """
         for worker in psutil.Process().children() if self._has_workers else ():
             with suppress(psutil.Error):

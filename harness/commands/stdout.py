@@ -1,4 +1,4 @@
-"""Standard output of which nobody may read the rest, as before `| head -1`."""
+"""Standard streams as they may be: of which nobody reads the rest, or not there."""
 
 import os
 import sys
@@ -41,3 +41,15 @@ def outlive_reader() -> None:
     """Let this process's output be such a stream."""
     if not isinstance(sys.stdout, Stdout):
         sys.stdout = Stdout(sys.stdout)
+
+
+def open_streams() -> None:
+    """Let no other file have the number of one that was closed before us, as by `<&-`.
+
+    A child would be given that file for its stream.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free

@@ -4,7 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -130,11 +130,11 @@ class LiveArm:
 
     async def _new_forks(self, modules: tuple[str, ...]) -> ForkServer:
         """The one of all workers; one of our own where there is none, or no more."""
-        log = self._folder / PRELOAD_LOG
         shared, self._shared = self._shared, ""
         if shared:
-            return await ForkServer.join(shared, log=log)
-        return await ForkServer.start(modules, log)
+            with suppress(OSError):
+                return await ForkServer.join(shared)
+        return await ForkServer.start(modules, self._folder / PRELOAD_LOG)
 
     @asynccontextmanager
     async def _postgres_of(

@@ -7,12 +7,9 @@ of which only the libraries named in the target file are there already.
 
 import asyncio
 import json
-import os
 import socket
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,21 +27,6 @@ READY_S = 30.0
 
 FORK_S = 5.0
 """How long a fork may take."""
-
-
-SHORT = 70
-"""A socket's path has at most 104 bytes, or 108; this is for the folder before ours."""
-
-
-@contextmanager
-def folder_of_sockets() -> Iterator[str]:
-    """A new folder that is nobody else's to look into; gone afterwards."""
-    usual = tempfile.gettempdir()
-    place = usual if len(os.fsencode(usual)) <= SHORT else "/tmp"
-    with tempfile.TemporaryDirectory(
-        prefix="unbroken-", dir=place, ignore_cleanup_errors=True
-    ) as folder:
-        yield folder
 
 
 class Forked:
@@ -69,18 +51,15 @@ class Forked:
 class Preloaded:
     """The process that is forked."""
 
-    def __init__(self, modules: Sequence[str], *, path: str, log: Path) -> None:
+    def __init__(self, modules: Sequence[str], end: socket.socket, log: Path) -> None:
         """Import `modules`, from the current folder; what they print goes to `log`.
 
-        Orders come over the socket that is made at `path`.
+        Orders come over `end`, or if that listens over what connects to it.
         """
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
-            listener.listen()
-            number = listener.fileno()
-            command = [sys.executable, str(PROGRAM), str(number), *modules]
-            here = Path.cwd()
-            self._popen = spawn(command, cwd=here, env=None, log=log, pass_fds=[number])
+        number = end.fileno()
+        command = [sys.executable, str(PROGRAM), str(number), *modules]
+        here = Path.cwd()
+        self._popen = spawn(command, cwd=here, env=None, log=log, pass_fds=[number])
 
     async def stop(self) -> None:
         """End it; its forks live on, and nobody hears of their ends."""
@@ -93,7 +72,7 @@ class ForkServer:
     `own` is the process behind it where nobody else uses that.
     """
 
-    def __init__(self, channel: socket.socket, own: Preloaded | None) -> None:
+    def __init__(self, channel: socket.socket, own: Preloaded | None = None) -> None:
         self._channel = channel
         self._own = own
         self._unread = b""
@@ -106,31 +85,33 @@ class ForkServer:
 
         Raises `CouldNotRun` when a fork could not do with them.
         """
-        with folder_of_sockets() as folder:
-            path = f"{folder}/forks"
-            own = Preloaded(modules, path=path, log=log)
-            try:
-                return await cls.join(path, log=log, own=own)
-            except BaseException:
-                await own.stop()
-                raise
+        ours, theirs = socket.socketpair()
+        with theirs:
+            server = cls(ours, Preloaded(modules, theirs, log))
+        try:
+            await server._ready()
+        except BaseException as error:
+            await server.stop()
+            if isinstance(error, OSError):
+                ended = isinstance(error, ConnectionError)
+                why = "the fork server has ended" if ended else error
+                raise CouldNotRun(f"start.preload: {why} ({log})") from error
+            raise
+        return server
 
     @classmethod
-    async def join(
-        cls, path: str, *, log: Path, own: Preloaded | None = None
-    ) -> "ForkServer":
-        """Ask a `Preloaded` of another process; raises `CouldNotRun` as `start`."""
-        server = cls(socket.socket(socket.AF_UNIX), own)
+    async def join(cls, path: str) -> "ForkServer":
+        """Ask a `Preloaded` that listens there.
+
+        Raises `CouldNotRun` as `start` does, OSError when it does not answer.
+        """
+        channel = socket.socket(socket.AF_UNIX)
+        server = cls(channel)
         try:
-            server._channel.connect(path)
+            channel.connect(path)
             await server._ready()
-        except OSError as error:
-            server._channel.close()
-            ended = isinstance(error, ConnectionError)
-            why = "the fork server has ended" if ended else error
-            raise CouldNotRun(f"start.preload: {why} ({log})") from error
         except BaseException:
-            server._channel.close()
+            channel.close()
             raise
         return server
 
@@ -197,13 +178,10 @@ class ForkServer:
     async def _ready(self) -> None:
         loop = asyncio.get_running_loop()
         self._channel.settimeout(0)
-        try:
-            async with asyncio.timeout(READY_S):
-                self._unread = await loop.sock_recv(self._channel, 1)
-            self._channel.settimeout(FORK_S)
-            first = self._line()
-        except TimeoutError:
-            raise CouldNotRun(f"start.preload took longer than {READY_S:g} s") from None
+        async with asyncio.timeout(READY_S):
+            self._unread = await loop.sock_recv(self._channel, 1)
+        self._channel.settimeout(FORK_S)
+        first = self._line()
         if "trouble" in first:
             raise CouldNotRun(f"start.preload: {first['trouble']}")
 

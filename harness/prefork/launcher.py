@@ -12,24 +12,36 @@ import sys
 
 STREAMS = (0, 1, 2)
 
+PATIENCE_S = 30.0
+"""How long who listens may take to turn to us; it has its imports to do first."""
+
 
 def main(path: str, *arguments: str) -> None:
     """Return at the worker's end; without a fork, become the worker."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # its end is the worker's: no trace
-    order = json.dumps({"arguments": arguments, "environment": dict(os.environ)})
     channel = socket.socket(socket.AF_UNIX)
-    try:
-        channel.connect(path)
-        socket.send_fds(channel, [b"+"], STREAMS)
-        channel.sendall(order.encode() + b"\n")
-        forked = channel.recv(1)
-    except OSError:
-        forked = b""
-    if not forked:
+    if not forked(channel, path, arguments):
+        channel.close()
         os.execv(sys.executable, [sys.executable, *arguments])
     for stream in STREAMS[:2]:
         os.close(stream)  # or they would not end with the worker
     channel.recv(1)
+
+
+def forked(channel: socket.socket, path: str, arguments: tuple[str, ...]) -> bool:
+    """Ask for one; what is said twice is that it will be, and that it is there."""
+    order = json.dumps({"arguments": arguments, "environment": dict(os.environ)})
+    channel.settimeout(PATIENCE_S)
+    try:
+        channel.connect(path)
+        socket.send_fds(channel, [b"+"], STREAMS)
+        channel.sendall(order.encode() + b"\n")
+        if not channel.recv(1):
+            return False
+        channel.settimeout(None)
+        return bool(channel.recv(1))
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":

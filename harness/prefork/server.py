@@ -10,10 +10,9 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
-
-from harness.parent import ORPHANED
 
 MODULES = (
     "anyio._backends._asyncio",
@@ -29,8 +28,11 @@ MODULES = (
 STREAMS = 3
 """A launcher's standard input, output and error."""
 
-HAND_OVER_S = 5.0
-"""How long a launcher may take to say what it wants."""
+HAND_OVER_S = 1.0
+"""How long a launcher may take to say what it wants: meanwhile the others wait."""
+
+Order = dict[str, Any]
+"""`arguments` of Python and `environment`."""
 
 
 def main(number: int, folder: str) -> None:
@@ -38,64 +40,114 @@ def main(number: int, folder: str) -> None:
 
     Who started this is gone then, or nearly, and `folder` with it.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how one ended
     gc.disable()  # what is imported stays: nothing to collect, nothing to copy
     for module in MODULES:
         importlib.import_module(module)
     if threading.active_count() > 1:
         return  # no fork would have that thread
     gc.freeze()
-    with socket.socket(fileno=number) as listener:
+    order = Server(socket.socket(fileno=number)).serve()
+    if order is not None:
+        _run(**order)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Server:
+    """The workers that were forked, each with the channel of its launcher.
+
+    One that has ended is told to its launcher, which then ends; one whose launcher has
+    ended is killed, for it may not be able to end itself any more.
+    """
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._workers: dict[socket.socket, int] = {}
+        self._ends, self._ended = os.pipe()
+        os.set_blocking(self._ended, False)
+
+    def serve(self) -> Order | None:
+        """What to run in the fork that this has become; None at the end of it all."""
+        # The end is that of standard input: whoever is told to end, we clear up first.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._ended, warn_on_full_buffer=False)
         while True:
-            ready, _, _ = select.select([sys.stdin, listener], [], [])
+            watched = [sys.stdin, self._listener, self._ends, *self._workers]
+            ready, _, _ = select.select(watched, [], [])
+            if self._ends in ready:
+                os.read(self._ends, 4_096)
+                self._reap()
+            for launcher in [one for one in self._workers if one in ready]:
+                os.kill(self._workers[launcher], signal.SIGKILL)
             if sys.stdin in ready:
-                shutil.rmtree(folder, ignore_errors=True)
-                return
-            order = _next(listener)
-            if order:
-                break
-    _run(**order)
+                for pid in self._workers.values():
+                    os.kill(pid, signal.SIGKILL)
+                return None
+            if self._listener in ready and (order := self._take()) is not None:
+                return order
 
-
-def _next(listener: socket.socket) -> dict[str, Any] | None:
-    """What to run in the fork that this has become; None in the server itself."""
-    channel, _ = listener.accept()
-    with channel:
+    def _take(self) -> Order | None:
+        """Fork for who asks; gives what is to run to the fork."""
         try:
-            order, streams = _order(channel)
-        except (OSError, ValueError):  # its launcher does without
+            channel, _ = self._listener.accept()
+        except OSError:
             return None
-        if not os.fork():
-            listener.close()
-            _become(streams, channel.detach())
-            return order
-    for stream in streams:
-        os.close(stream)
-    return None
+        try:
+            order, streams = _read(channel)
+        except (OSError, ValueError):  # its launcher does without
+            channel.close()
+            return None
+        try:
+            channel.sendall(b"+")
+            pid = os.fork()
+            if not pid:
+                self._become(channel, streams)
+                return order
+            self._workers[channel] = pid
+            channel.sendall(b"+")
+        except OSError:  # there can be none, or nobody waits for it
+            if channel not in self._workers:
+                channel.close()
+        for stream in streams:
+            os.close(stream)
+        return None
+
+    def _become(self, channel: socket.socket, streams: list[int]) -> None:
+        """With the launcher's streams, and nothing of ours."""
+        signal.set_wakeup_fd(-1)
+        for handled in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(handled, signal.SIG_DFL)
+        for one in (channel, self._listener, *self._workers):
+            one.close()
+        for end in (self._ends, self._ended):
+            os.close(end)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
+
+    def _reap(self) -> None:
+        with suppress(ChildProcessError):
+            while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+                for launcher in [c for c, one in self._workers.items() if one == pid]:
+                    del self._workers[launcher]
+                    launcher.close()
 
 
-def _order(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
+def _read(channel: socket.socket) -> tuple[Order, list[int]]:
+    """An order with its streams; raises OSError or ValueError for none."""
     channel.settimeout(HAND_OVER_S)
     _, streams, *_ = socket.recv_fds(channel, 1, STREAMS)
-    with channel.makefile("rb") as lines:
-        order: dict[str, Any] = json.loads(lines.readline())
-    channel.settimeout(None)
+    try:
+        with channel.makefile("rb") as lines:
+            order: Order = json.loads(lines.readline())
+        if len(streams) != STREAMS:
+            raise ValueError(f"{len(streams)} streams")
+    except BaseException:
+        for stream in streams:
+            os.close(stream)
+        raise
     return order, streams
-
-
-def _become(streams: list[int], launcher: int) -> None:
-    """With the launcher's streams, and no longer than it."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
-    os.write(launcher, b"+")
-
-    def watch() -> None:
-        os.read(launcher, 1)
-        os._exit(ORPHANED)
-
-    threading.Thread(target=watch, name="launcher watch", daemon=True).start()
 
 
 def _run(arguments: list[str], environment: dict[str, str]) -> None:

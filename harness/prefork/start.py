@@ -1,18 +1,26 @@
 """Starts the process that is forked for workers, and ends it."""
 
 import asyncio
+import os
 import shlex
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 
-from harness.live.fork_server import Preloaded, folder_of_sockets
+from harness.live.fork_server import Preloaded
 
 LAUNCHER = Path(__file__).parent / "launcher.py"
+
+PLAIN = "popen"
+"""A worker that pytest-xdist starts by itself."""
+
+SHORT = 70
+"""A socket's path has 103 bytes at most; this is for the folder before ours."""
 
 END_S = 5.0
 """How long it may take to end: it has nothing to do."""
@@ -30,20 +38,52 @@ class Preload:
 def preforked(preload: Preload | None) -> Iterator[tuple[str, str]]:
     """Gives what pytest-xdist's --tx has to be for a worker that is a fork.
 
-    And where all these workers may have the libraries of `preload`, "" without.
+    And where all these workers may have the libraries of `preload`, "" without. Where
+    neither can be had, a worker is what it is by itself.
     """
-    with folder_of_sockets() as folder:
-        path = f"{folder}/workers"
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
-            listener.listen()
+    with ExitStack() as stack:
+        try:
+            given = stack.enter_context(_preforked(preload))
+        except OSError:
+            given = PLAIN, ""
+        yield given
+
+
+@contextmanager
+def _preforked(preload: Preload | None) -> Iterator[tuple[str, str]]:
+    with _folder() as folder:
+        with _listening(f"{folder}/workers") as listener:
             server = _start(listener.fileno(), folder)
-        launch = [sys.executable, "-I", "-S", str(LAUNCHER), path]
         try:
             with _preloaded(preload, f"{folder}/forks") as forks:
-                yield f"popen//python={shlex.join(launch)}", forks
+                yield _spec(f"{folder}/workers"), forks
         finally:
             _end(server)
+
+
+@contextmanager
+def _folder() -> Iterator[str]:
+    """A folder that is nobody else's to look into, with a path short enough."""
+    usual = gettempdir()
+    place = usual if len(os.fsencode(usual)) <= SHORT else "/tmp"
+    with TemporaryDirectory(
+        prefix="unbroken-", dir=place, ignore_cleanup_errors=True
+    ) as folder:
+        yield folder
+
+
+@contextmanager
+def _listening(path: str) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        yield listener
+
+
+def _spec(path: str) -> str:
+    """What pytest-xdist starts; no part of it may have two slashes."""
+    launch = shlex.join([sys.executable, "-I", "-S", str(LAUNCHER), path])
+    return PLAIN if "//" in launch else f"{PLAIN}//python={launch}"
 
 
 @contextmanager
@@ -52,7 +92,8 @@ def _preloaded(preload: Preload | None, path: str) -> Iterator[str]:
         yield ""
         return
     preload.log.parent.mkdir(exist_ok=True)
-    preloaded = Preloaded(preload.modules, path=path, log=preload.log)
+    with _listening(path) as listener:
+        preloaded = Preloaded(preload.modules, listener, preload.log)
     try:
         yield path
     finally:

@@ -75,6 +75,32 @@ def test_gone_after_the_next_sweep() -> None:
     unseen(it, "resume/no-needless-reset")
 
 
+@pytest.mark.parametrize(
+    ("at_s", "judged"), [(0.5, True), (SWEPT_S - 0.3, False), (SWEPT_S + 0.4, True)]
+)
+def test_late_while_it_was_to_be_swept(at_s: float, judged: bool) -> None:
+    """What starved us before an event was old, or later, kept nobody from sweeping."""
+    it = Personal()
+    it.begin("a")
+    it.post()
+    away(it)
+    it.post()
+    for wait_s in (min(at_s, SWEPT_S), max(0.0, SWEPT_S - at_s)):
+        it.wait(wait_s)
+        if wait_s == at_s:
+            it.lag(0.15)
+    it.resume("a")
+    it.wait(0.4)
+    if at_s > SWEPT_S:
+        it.lag(0.15)
+    it.wait(1)
+    it.end()
+    if judged:
+        caught(it, "private/prune", unreset(3))
+    else:
+        unseen(it, "private/prune", unreset(3))
+
+
 @pytest.mark.parametrize("resets", [True, False])
 def test_between_retention_and_sweep_both_are_right(resets: bool) -> None:
     it = missed(RETENTION_S + 0.3)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -181,8 +182,11 @@ async def test_after_a_failure_it_takes_no_more(forks: ForkServer) -> None:
 async def test_several_ask_one(here: Path) -> None:
     """Each is told of its own, and one that is gone leaves the others theirs."""
     path, log = str(here / "forks"), here / "preload.log"
-    preloaded = Preloaded(["msgspec"], path=path, log=log)
-    forks, *others = [await ForkServer.join(path, log=log) for _ in range(4)]
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        preloaded = Preloaded(["msgspec"], listener, log)
+    forks, *others = [await ForkServer.join(path) for _ in range(4)]
     children = [fork(one, "broken") for one in others]
     gone = fork(others[0], "sleeping")
     await others.pop(0).stop()
@@ -198,8 +202,29 @@ async def test_several_ask_one(here: Path) -> None:
     await preloaded.stop()
     assert not forks.alive
     await forks.stop()
-    with pytest.raises(CouldNotRun, match=r"start.preload: .*preload\.log"):
-        await ForkServer.join(path, log=log)
+    with pytest.raises(ConnectionRefusedError):
+        await ForkServer.join(path)
+
+
+@pytest.fixture
+def starting(here: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A library that starts a process when it is imported."""
+    monkeypatch.setenv("PYTHONUSERBASE", str(here))
+    asked = "import site; print(site.getusersitepackages())"
+    told = subprocess.check_output([sys.executable, "-c", asked], text=True)
+    libraries = Path(told.strip())
+    libraries.mkdir(parents=True)
+    text = "import subprocess\nsubprocess.Popen(['sleep', '0.2'])\n"
+    (libraries / "starting.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(libraries))
+    return "starting"
+
+
+async def test_a_child_of_a_library_is_none_of_ours(here: Path, starting: str) -> None:
+    forks = await ForkServer.start([starting], here / "preload.log")
+    await asyncio.sleep(0.5)
+    assert await ended(fork(forks, "broken")) == 1
+    await forks.stop()
 
 
 async def test_who_does_not_answer_is_asked_no_more(

@@ -1,10 +1,10 @@
 """The program of a fork server: `python .../harness/live/forking FD MODULE...`.
 
-Imports the modules, then forks for each order. Orders come over connections to the
-listening socket FD, from several processes of the harness: one byte with two
-descriptors (output and lifeline, see `harness.live.process`), then a line of JSON. It
-tells in lines of JSON that it is ready, which process it has made, and with what status
-one has ended, whoever ordered that one.
+Imports the modules, then forks for each order. Orders come over the socket FD, or if
+that listens over connections to it, from several processes of the harness: one byte
+with two descriptors (output and lifeline, see `harness.live.process`), then a line of
+JSON. It tells in lines of JSON that it is ready, which process it has made, and with
+what status one has ended, whoever ordered that one.
 
 In a folder of its own, with nothing of the harness imported: the fork is to become the
 target, as `python -m MODULE` would have made it.
@@ -32,13 +32,13 @@ Order = dict[str, Any]
 PATHS = ("stdlib", "platstdlib", "purelib", "platlib")
 
 
-ORDER_S = 5.0
-"""How long an order may take to come in whole."""
+ORDER_S = 1.0
+"""How long an order may take to come in whole: meanwhile others wait."""
 
 
 def main(number: str, *modules: str) -> None:
     """Serve; returns only in a fork, when its program has ended."""
-    listener = socket.socket(fileno=int(number))
+    end = socket.socket(fileno=int(number))
     if not sys.flags.safe_path:
         sys.path[0] = os.getcwd()
     gc.disable()  # what is imported stays: nothing to collect, nothing to copy
@@ -46,7 +46,7 @@ def main(number: str, *modules: str) -> None:
     gc.freeze()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()  # or every fork would print it
-    order = Server(listener, trouble).serve()
+    order = Server(end, trouble).serve()
     gc.enable()
     run(order)
 
@@ -94,25 +94,28 @@ def is_library(module: ModuleType, libraries: tuple[str, ...]) -> bool:
 class Server:
     """Who is connected, and for whom each fork was made."""
 
-    def __init__(self, listener: socket.socket, trouble: str) -> None:
-        self._listener = listener
+    def __init__(self, end: socket.socket, trouble: str) -> None:
         self._trouble = trouble
         self._channels: list[socket.socket] = []
         self._asked: dict[int, socket.socket] = {}
+        listens = end.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        self._listeners = [end] if listens else []
+        if not listens:
+            self._welcome(end)
 
     def serve(self) -> Order:
         """Fork for each order; returns it, in the fork only."""
         signal.signal(signal.SIGCHLD, self._reap)
         while True:
-            ready, _, _ = select.select([self._listener, *self._channels], [], [])
+            ready, _, _ = select.select([*self._listeners, *self._channels], [], [])
             for one in ready:
-                if one is self._listener:
-                    self._welcome()
+                if one in self._listeners:
+                    with suppress(OSError):
+                        self._welcome(one.accept()[0])
                 elif (order := self._take(one)) is not None:
                     return order
 
-    def _welcome(self) -> None:
-        channel, _ = self._listener.accept()
+    def _welcome(self, channel: socket.socket) -> None:
         channel.settimeout(ORDER_S)
         self._channels.append(channel)
         say(channel, **{"trouble": self._trouble} if self._trouble else {"ready": True})
@@ -122,41 +125,63 @@ class Server:
         try:
             order, descriptors = read_order(channel)
         except (OSError, ValueError):  # whoever it was is gone
-            self._channels.remove(channel)
-            channel.close()
+            self._part(channel)
             return None
         # Not before its number is told: an end without a beginning says nothing.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        try:
+            forked = self._fork(order["number"], descriptors, channel)
+        except OSError:  # too many files or processes: who asked hears no more
+            self._part(channel)
+            forked = False
+        if forked:
+            return order
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return None
+
+    def _fork(self, number: int, descriptors: list[int], asker: socket.socket) -> bool:
+        """Whether this is the fork now."""
         begins, begun = os.pipe()
         pid = os.fork()
         if not pid:
             os.close(begins)
-            for one in (self._listener, *self._channels):
+            for one in (*self._listeners, *self._channels):
                 one.close()
             become_child(descriptors)
             os.close(begun)
-            return order
+            return True
         os.close(begun)
         os.read(begins, 1)  # its end: the fork leads its group, or is dead
-        self._asked[pid] = channel
-        say(channel, number=order["number"], pid=pid)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        for descriptor in (begins, *descriptors):
-            os.close(descriptor)
-        return None
+        os.close(begins)
+        self._asked[pid] = asker
+        say(asker, number=number, pid=pid)
+        return False
+
+    def _part(self, channel: socket.socket) -> None:
+        self._channels.remove(channel)
+        channel.close()
 
     def _reap(self, *_: object) -> None:
         with suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                status = os.waitstatus_to_exitcode(ended[1])
-                say(self._asked.pop(ended[0]), pid=ended[0], status=status)
+                channel = self._asked.pop(ended[0], None)
+                if channel is not None:  # no process of a library's
+                    status = os.waitstatus_to_exitcode(ended[1])
+                    say(channel, pid=ended[0], status=status)
 
 
 def read_order(channel: socket.socket) -> tuple[Order, list[int]]:
     """An order with its descriptors; raises OSError or ValueError for none."""
     _, descriptors, *_ = socket.recv_fds(channel, 1, 2)
-    with channel.makefile("rb") as lines:
-        order: Order = json.loads(lines.readline())
+    try:
+        with channel.makefile("rb") as lines:
+            order: Order = json.loads(lines.readline())
+    except BaseException:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise
     return order, descriptors
 
 
