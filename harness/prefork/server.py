@@ -78,11 +78,11 @@ class Server:
             if self._ends in ready:
                 os.read(self._ends, 4_096)
                 self._reap()
-            for launcher in [one for one in self._workers if one in ready]:
-                os.kill(self._workers[launcher], signal.SIGKILL)
-            if sys.stdin in ready:
-                for pid in self._workers.values():
-                    os.kill(pid, signal.SIGKILL)
+            over = sys.stdin in ready
+            for launcher in [c for c in self._workers if over or c in ready]:
+                os.kill(self._workers.pop(launcher), signal.SIGKILL)
+                launcher.close()
+            if over:
                 return None
             if self._listener in ready and (order := self._take()) is not None:
                 return order
@@ -98,17 +98,16 @@ class Server:
         except (OSError, ValueError):  # its launcher does without
             channel.close()
             return None
-        try:
-            channel.sendall(b"+")
-            pid = os.fork()
-            if not pid:
-                self._become(channel, streams)
-                return order
+        pid = _fork(channel)
+        if pid == 0:
+            self._become(channel, streams)
+            return order
+        if pid is None:
+            channel.close()
+        else:
             self._workers[channel] = pid
-            channel.sendall(b"+")
-        except OSError:  # there can be none, or nobody waits for it
-            if channel not in self._workers:
-                channel.close()
+            with suppress(OSError):  # killed when its end is seen
+                channel.sendall(b"+")
         for stream in streams:
             os.close(stream)
         return None
@@ -148,6 +147,15 @@ def _read(channel: socket.socket) -> tuple[Order, list[int]]:
             os.close(stream)
         raise
     return order, streams
+
+
+def _fork(launcher: socket.socket) -> int | None:
+    """0 in the fork; None when there can be none, or nobody waits for it any more."""
+    try:
+        launcher.sendall(b"+")
+        return os.fork()
+    except OSError:
+        return None
 
 
 def _run(arguments: list[str], environment: dict[str, str]) -> None:
