@@ -1,6 +1,7 @@
 """However a run is ended, it says so, and nothing of it lives two seconds later."""
 
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -132,6 +133,18 @@ def test_what_does_not_come_to_its_end_leaves_no_verdict(tmp_path: Path) -> None
     assert sorted((tmp_path / "out" / "histories").iterdir()) == kept
     assert not (tmp_path / "out" / "result.json").exists()
     assert not (tmp_path / "out" / "report.html").exists()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_started_without_standard_input(jobs: int, tmp_path: Path) -> None:
+    """Nothing that it gives to its children has the number that became free."""
+    names = ["-k", "test_header_against_query", *ONE, "--jobs", str(jobs)]
+    line = shlex.join([str(UNBROKEN), "run", *names]) + " <&-"
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

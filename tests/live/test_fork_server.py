@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness.core.errors import CouldNotRun, HarnessError
+from harness.live.arm import LiveArm
 from harness.live.fork_server import Forked, ForkServer, Preloaded
 from harness.live.process import end_group, signal_group
 from tests.live.test_process import all_gone, is_alive, run_harness, wait_until
@@ -227,6 +228,16 @@ async def test_a_child_of_a_library_is_none_of_ours(here: Path, starting: str) -
     await forks.stop()
 
 
+async def test_without_the_one_of_all_a_worker_has_its_own(here: Path) -> None:
+    arm = LiveArm(binary=here / "none", folder=here, forks=str(here / "gone"))
+    forks = await arm._forks_with(("json",))
+    assert forks is not None
+    assert await ended(fork(forks, "broken")) == 1
+    assert await arm._forks_with(("json",)) is forks
+    await arm.aclose()
+    assert not forks.alive
+
+
 async def test_who_does_not_answer_is_asked_no_more(
     forks: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +252,7 @@ async def test_who_does_not_answer_is_asked_no_more(
 @pytest.mark.parametrize("forked", [0, 5])
 def test_killed_harness_leaves_no_fork(forked: int, here: Path) -> None:
     script = f"""
+from harness.live.arm import LiveArm
 from harness.live.fork_server import ForkServer
 async def main():
     forks = await ForkServer.start(["json"], folder / "preload.log")
