@@ -228,6 +228,8 @@ class Hunt:
             parts.append(f"{tally.not_run} could not run")
         if tally.shrinks:
             parts.append(f"{tally.shrinks} to shrink")
+        if self._shrinking:
+            parts.append("shrinking a find")
         return ", ".join(parts) + f"; {took_s:.1f} s"
 
 
