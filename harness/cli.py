@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import click
 
 from harness.arms import ARMS
-from harness.commands.stdout import open_streams, outlive_reader
+from harness.commands.stdout import open_streams, outlive_reader, unwritten
 from harness.core.errors import BadInput, HarnessError
 
 TRACEBACK = "UNBROKEN_TRACEBACK"
@@ -325,6 +325,10 @@ def _exit(command: Callable[[], int]) -> None:
         said = f"{type(error).__name__}: {error}"
         click.echo(f"unbroken: broke down: {said}; {TRACEBACK}=1 shows where", err=True)
         status = COULD_NOT_RUN
+    if why := unwritten():
+        text = f"unbroken: not all could be written to standard output: {why}"
+        click.echo(text, err=True)
+        status = status or COULD_NOT_RUN
     sys.exit(status)
 
 

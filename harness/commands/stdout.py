@@ -6,12 +6,14 @@ from typing import Any, TextIO
 
 
 class Stdout:
-    """As the stream, but its reader's end does not end what is written for it.
+    """As the stream, but what cannot be written does not end what writes it.
 
-    What then follows goes nowhere; the exit status still tells the verdict.
+    What then follows goes nowhere. A reader that has gone wants no more, and the exit
+    status still tells the verdict; of anything else `trouble` is the reason.
     """
 
     def __init__(self, stream: TextIO) -> None:
+        self.trouble = ""
         self._stream = stream
 
     def __getattr__(self, name: str) -> Any:
@@ -21,26 +23,36 @@ class Stdout:
         """As `TextIO.write`."""
         try:
             return self._stream.write(text)
-        except BrokenPipeError:
-            self._hush()
+        except OSError as error:
+            self._hush(error)
             return len(text)
 
     def flush(self) -> None:
         """As `TextIO.flush`."""
         try:
             self._stream.flush()
-        except BrokenPipeError:
-            self._hush()
+        except OSError as error:
+            self._hush(error)
 
-    def _hush(self) -> None:
+    def _hush(self, error: OSError) -> None:
+        if not isinstance(error, BrokenPipeError):
+            self.trouble = error.strerror or str(error)
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), self._stream.fileno())
 
 
 def outlive_reader() -> None:
     """Let this process's output be such a stream."""
-    if not isinstance(sys.stdout, Stdout):
+    if sys.stdout is not None and not isinstance(sys.stdout, Stdout):
         sys.stdout = Stdout(sys.stdout)
+
+
+def unwritten() -> str:
+    """Why not all could be written that somebody wanted to read; "" if it was."""
+    if not isinstance(sys.stdout, Stdout):
+        return ""
+    sys.stdout.flush()
+    return sys.stdout.trouble
 
 
 def open_streams() -> None:

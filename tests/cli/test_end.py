@@ -125,6 +125,18 @@ def test_who_stops_reading_does_not_stop_it(tmp_path: Path) -> None:
     assert (tmp_path / "unbroken-results" / "result.json").exists()
 
 
+def test_output_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """And nothing is lost but that."""
+    command = [str(UNBROKEN), "run", "-k", "test_first_frame", *ONE, "--arm", "sim"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    why = "not all could be written to standard output: No space left on device"
+    assert (done.returncode, done.stderr) == (3, f"unbroken: {why}\n")
+    assert (tmp_path / "unbroken-results" / "result.json").exists()
+
+
 def test_what_does_not_come_to_its_end_leaves_no_verdict(tmp_path: Path) -> None:
     choice = ("run", "--arm", "sim", *ONE, "--out", tmp_path / "out", "-k")
     assert unbroken(*choice, "test_first_frame", cwd=tmp_path).status == 0
