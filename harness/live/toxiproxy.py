@@ -119,7 +119,8 @@ def _positive(value: int) -> int:
 class Api:
     """Calls to one server: bounded, checked, with the errors of this project.
 
-    The client's own calls open a session and a connection each, which takes twice as
+    `answers` is whether the last one was answered; true once the server is ready. The
+    client's own calls open a session and a connection each, which takes twice as
     long; what an answer means is its word.
     """
 
@@ -129,6 +130,7 @@ class Api:
         # Proxy settings of the environment are for the Internet, not for our child.
         self._session.trust_env = False
         self._gone = gone
+        self.answers = False
 
     def get(self, path: str) -> dict[str, Any]:
         """Read a thing; `HarnessError` when the server does not know it."""
@@ -159,6 +161,7 @@ class Api:
         except (InvalidToxic, NotFound, ProxyExists) as error:
             raise HarnessError(f"toxiproxy refused {method} {path}: {error}") from error
         except requests.RequestException as error:
+            self.answers = False
             raise ToxiproxyGone(f"{self._gone()}: {method} {path}: {error}") from error
         if not response.ok:
             raise CouldNotRun(f"toxiproxy failed: {method} {path}: {response.text}")

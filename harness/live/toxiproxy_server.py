@@ -61,7 +61,7 @@ class ToxiproxyServer:
     async def _ready(self, nonce: str) -> bool:
         """Wait for our own child's answer; False when another process has the port."""
         deadline = time.monotonic() + READY_S
-        while self.alive and time.monotonic() < deadline:
+        while self._popen.poll() is None and time.monotonic() < deadline:
             try:
                 await asyncio.to_thread(self._api.get, f"/proxies/{nonce}")
             except ToxiproxyGone:
@@ -69,13 +69,14 @@ class ToxiproxyServer:
             except HarnessError:
                 return False
             else:
+                self._api.answers = True
                 return True
         return False
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._popen.poll() is None
+        """Whether the process runs and has answered whatever it was asked."""
+        return self._popen.poll() is None and self._api.answers
 
     async def open_proxy(
         self,
@@ -112,10 +113,11 @@ class ToxiproxyServer:
 
 def _launch(binary: Path, folder: Path) -> tuple[ToxiproxyServer, str]:
     nonce, port = f"ours-{secrets.token_hex(8)}", _free_port()
-    config = folder / f"toxiproxy-{port}.json"
+    # Named by the nonce: who was given the same port would write to the same files.
+    config = folder / f"toxiproxy-{nonce}.json"
     marker = {"name": nonce, "listen": "127.0.0.1:0", "upstream": "127.0.0.1:1"}
     config.write_text(json.dumps([marker | {"enabled": False}]), encoding="utf-8")
-    log = folder / f"toxiproxy-{port}.log"
+    log = config.with_suffix(".log")
     where = ["-host", "127.0.0.1", "-port", str(port), "-config", str(config.resolve())]
     command = [str(binary.resolve()), *where]
     popen = spawn(command, cwd=folder, env=os.environ | {"LOG_LEVEL": "info"}, log=log)

@@ -207,6 +207,7 @@ def test_hanging_server_is_gone(
         os.kill(server._popen.pid, signal.SIGSTOP)
         with pytest.raises(ToxiproxyGone, match="hangs"):
             await server.open_proxy(upstream=NOBODY)
+        assert not server.alive
 
     with_server(body)
 
@@ -230,6 +231,30 @@ def test_port_of_an_older_server_is_not_taken_for_ours(
                 assert proxies_of(older) == {}
                 await older.open_proxy(upstream=NOBODY)
                 assert len(proxies_of(older)) == len(proxies_of(ours)) == 1
+
+    asyncio.run(body())
+
+
+def test_one_port_for_two_that_start_at_once(
+    binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As two workers may be given it, that write to one folder: each has its own."""
+    free_port = toxiproxy_server._free_port
+    ports = [free_port()] * 2
+    monkeypatch.setattr(
+        toxiproxy_server, "_free_port", lambda: ports.pop() if ports else free_port()
+    )
+
+    async def body() -> None:
+        starting = (ToxiproxyServer.start(binary, tmp_path) for _ in range(2))
+        one, other = await asyncio.gather(*starting)
+        try:
+            assert one.port != other.port
+            for server in (one, other):
+                await server.open_proxy(upstream=NOBODY)
+                assert len(proxies_of(server)) == 1
+        finally:
+            await asyncio.gather(one.stop(), other.stop())
 
     asyncio.run(body())
 
