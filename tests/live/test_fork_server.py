@@ -17,7 +17,7 @@ from harness.core.errors import CouldNotRun, HarnessError
 from harness.live.arm import LiveArm
 from harness.live.fork_server import Forked, ForkServer, Preloaded
 from harness.live.process import end_group, signal_group
-from tests.live.test_process import all_gone, is_alive, run_harness, wait_until
+from tests.live.test_process import all_gone, freeze, is_alive, run_harness, wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -243,7 +243,7 @@ async def test_who_does_not_answer_is_asked_no_more(
 ) -> None:
     monkeypatch.setattr("harness.live.fork_server.FORK_S", 0.2)
     assert forks._own is not None
-    signal_group(forks._own._popen, signal.SIGSTOP)
+    freeze(forks._own._popen.pid)
     with pytest.raises(HarnessError, match=r"no fork for .*timed out"):
         fork(forks, "sleeping")
     assert not forks.alive

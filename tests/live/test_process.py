@@ -59,6 +59,19 @@ def wait_until(condition: Callable[[], bool], *, within_s: float = 5.0) -> bool:
     return condition()
 
 
+def freeze(pid: int) -> None:
+    """Stop it with all its threads: on a busy machine they go on for a moment."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = list(Path(f"/proc/{pid}/task").glob("*/stat"))
+
+    def stopped() -> bool:
+        return all(
+            one.read_text().rpartition(")")[2].split()[0] == "T" for one in tasks
+        )
+
+    assert wait_until(stopped)
+
+
 def said(log: Path) -> str:
     """Wait for the log's first line."""
     assert wait_until(lambda: "\n" in log.read_text())

@@ -29,6 +29,7 @@ from harness.live.toxiproxy import (
 )
 from harness.live.toxiproxy_binary import find_or_build
 from harness.live.toxiproxy_server import ToxiproxyServer
+from tests.live.test_process import freeze
 
 # The first test may have to build the server.
 pytestmark = pytest.mark.timeout(600)
@@ -204,7 +205,7 @@ def test_hanging_server_is_gone(
 ) -> None:
     async def body(server: ToxiproxyServer) -> None:
         monkeypatch.setattr(toxiproxy, "TIMEOUT_S", 0.2)
-        os.kill(server._popen.pid, signal.SIGSTOP)
+        freeze(server._popen.pid)
         with pytest.raises(ToxiproxyGone, match="hangs"):
             await server.open_proxy(upstream=NOBODY)
         assert not server.alive
