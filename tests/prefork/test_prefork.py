@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ import execnet
 import psutil
 import pytest
 
+from harness.prefork import launcher
 from harness.prefork.start import preforked
 from tests.live.test_process import all_gone, wait_until
 
@@ -60,6 +63,31 @@ def test_workers_are_forks() -> None:
             assert second[2] == ["-c"]
         assert wait_until(lambda: all_gone([first[1], second[1]]))
     assert not servers()
+
+
+@pytest.mark.parametrize(("said", "patience_s"), [(None, 0.2), (b"", 5.0), (b"+", 5.0)])
+def test_who_listens_gives_no_fork(
+    said: bytes | None,
+    patience_s: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is stopped, or dies before it forks, or cannot."""
+    monkeypatch.setattr(launcher, "PATIENCE_S", patience_s)
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("it")
+        listener.listen()
+        if said is not None:
+            threading.Thread(target=answer, args=(listener, said)).start()
+        with socket.socket(socket.AF_UNIX) as channel:
+            assert not launcher.forked(channel, "it", ("-c", "pass"))
+
+
+def answer(listener: socket.socket, said: bytes) -> None:
+    with listener.accept()[0] as channel, channel.makefile("rb") as lines:
+        lines.readline()
+        channel.sendall(said)
 
 
 def test_a_worker_is_as_it_would_be() -> None:
@@ -126,6 +154,7 @@ def test_paths_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_killed_harness_leaves_nothing(number: int, tmp_path: Path) -> None:
     script = """
 import time, psutil
+from harness.prefork import launcher
 from harness.prefork.start import preforked
 from tests.prefork.test_prefork import worker
 with preforked(None) as (spec, _), worker(spec, "1") as made:
