@@ -178,8 +178,11 @@ class ForkServer:
     async def _ready(self) -> None:
         loop = asyncio.get_running_loop()
         self._channel.settimeout(0)
-        async with asyncio.timeout(READY_S):
-            self._unread = await loop.sock_recv(self._channel, 1)
+        try:
+            async with asyncio.timeout(READY_S):
+                self._unread = await loop.sock_recv(self._channel, 1)
+        except TimeoutError:
+            raise TimeoutError(f"took longer than {READY_S:g} s") from None
         self._channel.settimeout(FORK_S)
         first = self._line()
         if "trouble" in first:

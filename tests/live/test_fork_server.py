@@ -164,6 +164,12 @@ async def test_what_no_fork_could_do_with(library: str, says: str, here: Path) -
         await ForkServer.start(["json", library], here / "preload.log")
 
 
+async def test_what_takes_too_long(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.live.fork_server.READY_S", 0.2)
+    with pytest.raises(CouldNotRun, match=r"took longer than 0\.2 s .*preload\.log"):
+        await ForkServer.start(["json", "sleeping"], here / "preload.log")
+
+
 async def test_after_a_failure_it_takes_no_more(forks: ForkServer) -> None:
     child = fork(forks, "sleeping")
     assert forks.alive
